@@ -140,9 +140,9 @@ type Description struct {
 	// same call, from Change.Contact and Change.ContactSet. The engine then
 	// creates no contact of its own before a ticket.
 	MakesContact bool
-	// Guarded says that a ticket's update with comments is answered Stale, and
-	// leaves no comment, when the ticket is closed. Without it the engine
-	// observes a ticket whose status it has not seen lately.
+	// Guarded says that an update with Change.Guard is answered Stale, and leaves
+	// no comment, when the ticket is closed. Without it the engine observes a
+	// ticket whose status it has not seen lately.
 	Guarded bool
 	// Fills says that the adapter takes Change.Fill; otherwise the engine
 	// observes which fields are blank.

@@ -125,8 +125,10 @@ type Change struct {
 	// FollowUp is the CRM's id of the closed ticket that a new one continues.
 	FollowUp string
 	// Reopen says that the ticket, known to be closed, is opened again before
-	// its comments are added.
+	// its comments are added. Guard says that the comments are for an open ticket
+	// only; adapters that are not Description.Guarded need not look at it.
 	Reopen bool
+	Guard  bool
 	// Comments are added to the ticket in this order, before a status in Set
 	// takes effect.
 	Comments []Comment

@@ -222,9 +222,10 @@ type Link struct {
 
 // Written is the memory of one field's value.
 type Written struct {
-	// Hash is of the value; AsOf the time of the event that gave it.
-	Hash uint64    `json:"h"`
-	AsOf time.Time `json:"t"`
+	// Hash is of the value; AsOf the id of the event that gave it: an earlier
+	// accepted event never overwrites what a later one wrote.
+	Hash uint64 `json:"h"`
+	AsOf int64  `json:"e"`
 }
 
 // Intent is a create that was begun. It is written before the call goes out and
