@@ -228,15 +228,15 @@ type Written struct {
 	AsOf int64  `json:"e"`
 }
 
-// Intent is a create that was begun. It is written before the call goes out and
-// removed when its end is known.
+// Intent is a create that was begun, or an update that the CRM has taken as an
+// asynchronous job. It is written before the call goes out and removed when its
+// end is known.
 type Intent struct {
-	LinkKey
-	// Event is the event that wanted it, Account a ticket's conversation, and
-	// Ticket the key of a comment's ticket.
-	Event   int64
-	Account string
-	Ticket  string
+	// Link is what to remember when the call turns out to be done; its ID is
+	// empty for a create.
+	Link Link
+	// Event is the event that wanted it.
+	Event int64
 	// Deadline is when our connection stops writing the call. Absence counts
 	// only after Settled.
 	Deadline time.Time
