@@ -249,12 +249,12 @@ type Intent struct {
 type Delta struct {
 	// Pin stores the Mapped of events at their first attempt, by event id.
 	Pin map[int64][]byte
-	// Intend writes intents (the same key again overwrites), and Settle removes
-	// them.
-	Intend []Intent
+	// Settle removes intents, and then Intend writes some; the same key again
+	// overwrites.
 	Settle []LinkKey
-	// Link writes links, and Unlink removes them. Writing a ticket that is
-	// Current makes the conversation's other tickets not so.
+	Intend []Intent
+	// Link writes links in order, and then Unlink removes some. Writing a ticket
+	// that is Current makes the conversation's other tickets not so.
 	Link   []Link
 	Unlink []LinkKey
 	// Outcomes end events at the destination: their pending rows and pins go.

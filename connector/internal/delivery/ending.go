@@ -1,0 +1,264 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/crm-connector/crm-connector/connector"
+	"github.com/crm-connector/crm-connector/connector/internal/journal"
+)
+
+// take takes in how a call ended for each of its steps. It reports whether
+// anything was refused.
+func (r *round) take(ctx context.Context, kind connector.Kind, steps []*step, results []connector.Result, whole *connector.Error) (refused bool) {
+	whole = r.w.verify(ctx, whole)
+	if whole != nil && whole.Ending != connector.Refused {
+		r.callFailed(ctx, whole)
+	}
+	for i, s := range steps {
+		err := whole
+		if err == nil {
+			err = r.w.verify(ctx, results[i].Err)
+		}
+		if err != nil {
+			refused = refused || err.Ending == connector.Refused
+			r.failed(ctx, s, err)
+			continue
+		}
+		r.w.succeeded(kind, s.h.customer.ID, r.now)
+		r.done(ctx, s, results[i])
+	}
+	return refused
+}
+
+// done links the record and takes in how its comments ended.
+func (r *round) done(ctx context.Context, s *step, res connector.Result) {
+	l := s.link
+	l.ID = res.ID
+	if res.URL != "" {
+		l.URL = res.URL
+	}
+	switch {
+	case res.Condition != "":
+		l.Condition, l.Seen = res.Condition, r.now
+	case s.ends:
+		l.Condition = ""
+	case s.creates() || s.change.Reopen || (s.change.Guard && r.w.desc.Guarded):
+		l.Condition, l.Seen = connector.Active, r.now // it could not have succeeded otherwise
+	}
+	all := r.commentsDone(ctx, s, res.Comments)
+	if !all {
+		delete(l.Written, connector.FieldStatus) // it waits for the comments
+	}
+	if s.creates() {
+		r.settleKey(s.h, l.LinkKey)
+	}
+	r.link(s.h, l)
+	s.h.progress = true
+	if s.t == nil {
+		s.h.contactDone("")
+		return
+	}
+	if s.h.contact == nil && res.Contact != "" {
+		r.contactMade(s, res.Contact)
+	}
+	s.t.current = &l
+	if all {
+		r.segmentDone(s)
+	}
+}
+
+// contactMade links the contact that a ticket's create made along.
+func (r *round) contactMade(s *step, id string) {
+	l := journal.Link{
+		LinkKey:   journal.LinkKey{Customer: s.h.customer.ID, Kind: connector.KindContact, Key: s.h.customer.Key},
+		ID:        id,
+		Condition: connector.Active,
+		Seen:      r.now,
+	}
+	_, l.Written = s.h.wish.ForCreate()
+	r.link(s.h, l)
+	s.h.contactDone("")
+}
+
+// commentsDone links the comments that are done and reports whether all are.
+func (r *round) commentsDone(ctx context.Context, s *step, results []connector.CommentResult) bool {
+	all := true
+	for i, c := range s.change.Comments {
+		l := s.commentLink(c, results[i].ID)
+		err := results[i].Err
+		if err == nil {
+			r.delta.Link = append(r.delta.Link, l)
+			r.settleKey(s.h, l.LinkKey)
+			r.w.succeeded(connector.KindComment, s.h.customer.ID, r.now)
+			s.h.work(s.of[i]).touched = true
+			continue
+		}
+		all = false
+		r.undone(s.h, l.LinkKey, err)
+		if err.Ending == connector.Refused {
+			r.refuse(s.h, s.h.work(s.of[i]), connector.KindComment, err)
+			s.h.again = true
+			continue
+		}
+		r.halt(ctx, s, err)
+	}
+	return all
+}
+
+// segmentDone takes the segment off the thread.
+func (r *round) segmentDone(s *step) {
+	for _, id := range s.events {
+		s.h.work(id).touched = true
+	}
+	s.t.segments = s.t.segments[1:]
+	if s.ends && len(s.t.segments) > 0 {
+		s.h.again = true // what follows finds the ticket closed: the next round decides
+	}
+}
+
+// failed takes in that a step is not done.
+func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
+	if s.creates() {
+		r.undone(s.h, s.link.LinkKey, err)
+	}
+	for _, c := range s.change.Comments {
+		r.undone(s.h, s.commentLink(c, "").LinkKey, err)
+	}
+	if err.Ending == connector.Pending && !s.creates() {
+		l := s.link
+		r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: l, Event: s.first(), Deadline: r.now, Settled: r.now, Job: err.Job})
+	}
+	if err.Ending == connector.Refused {
+		r.refusedStep(s, err)
+		return
+	}
+	r.halt(ctx, s, err)
+}
+
+// undone keeps the intent of what may be done, or is with the CRM as a job, and
+// forgets that of what is surely not done.
+func (r *round) undone(h *hand, key journal.LinkKey, err *connector.Error) {
+	in := h.intents[key]
+	switch {
+	case in == nil || err.Ending == connector.Ambiguous:
+	case err.Ending == connector.Pending:
+		in.Job = err.Job
+		r.delta.Intend = append(r.delta.Intend, *in)
+	default:
+		r.settleKey(h, key)
+	}
+}
+
+func (r *round) settleKey(h *hand, key journal.LinkKey) {
+	if h.intents[key] != nil {
+		delete(h.intents, key)
+		r.delta.Settle = append(r.delta.Settle, key)
+	}
+}
+
+// halt ends the hand's part in the round for a reason that may pass.
+func (r *round) halt(ctx context.Context, s *step, err *connector.Error) {
+	switch err.Ending {
+	case connector.Pending:
+		s.h.wait(r.now.Add(max(err.Wait, jobPoll)))
+		s.h.progress = true
+	case connector.Stale:
+		r.stale(s, err)
+	case connector.Broken:
+		r.callFailed(ctx, err)
+		s.h.stop(err)
+	default:
+		s.h.stop(err)
+	}
+}
+
+// stale forgets what the CRM has deleted, merged or closed for good: the next
+// round looks again and decides by the mapping's policy.
+func (r *round) stale(s *step, err *connector.Error) {
+	if err.Stale == connector.KindContact || s.t == nil {
+		r.contactGone(s.h, err)
+		return
+	}
+	if s.t.known() {
+		l := *s.t.current
+		l.Condition, l.Seen = "", time.Time{}
+		if err.Successor != "" {
+			l.ID, l.URL = err.Successor, ""
+		}
+		r.link(s.h, l)
+	}
+	s.h.stop(err)
+}
+
+// contactGone follows a merged contact, and forgets a deleted one: it is made
+// again, or left alone, as the mapping says.
+func (r *round) contactGone(h *hand, err *connector.Error) {
+	if h.contact == nil {
+		h.stop(err)
+		return
+	}
+	l := *h.contact
+	switch {
+	case err.Successor != "":
+		l.ID, l.URL = err.Successor, ""
+		r.link(h, l)
+	case r.policy.WhenContactGone == connector.LeaveGone:
+		for _, k := range h.works {
+			h.end(k, journal.StateDead, "", "contact_gone", "the contact was deleted in the CRM, and the mapping says to leave it so", r.now)
+		}
+	default:
+		r.delta.Unlink = append(r.delta.Unlink, l.LinkKey)
+		h.contact = nil
+	}
+	h.stop(err)
+}
+
+// refusedStep makes a dead letter of the one event that a refused step serves;
+// when it serves several, they are tried one by one.
+func (r *round) refusedStep(s *step, err *connector.Error) {
+	kind := connector.KindTicket
+	if s.t == nil {
+		kind = connector.KindContact
+	}
+	if len(s.events) == 1 {
+		r.refuse(s.h, s.h.work(s.events[0]), kind, err)
+	} else {
+		r.suspect(s.h, nil, kind, err)
+		r.w.setSolo(s.h.customer.ID, true)
+	}
+	s.h.again = true
+}
+
+// suspect is an event that was refused, and under which streak it counts.
+type suspect struct {
+	k      *work
+	streak string
+	err    *connector.Error
+}
+
+// refuse marks the event as refused; record makes the dead letter, unless the
+// destination turns out to be to blame.
+func (r *round) refuse(h *hand, k *work, kind connector.Kind, err *connector.Error) {
+	r.suspect(h, k, kind, err)
+}
+
+func (r *round) suspect(h *hand, k *work, kind connector.Kind, err *connector.Error) {
+	h.refused = true
+	streak := string(kind) + " " + err.Code
+	if r.w.refused(streak, h.customer.ID, err, r.now) {
+		r.stopped = true
+	}
+	if k != nil {
+		h.suspects = append(h.suspects, suspect{k, streak, err})
+		k.refused = true
+	}
+}
+
+// callFailed takes in that a whole call failed: the destination rests, or is
+// paused.
+func (r *round) callFailed(ctx context.Context, err *connector.Error) {
+	if r.w.trouble(ctx, err) {
+		r.stopped = true
+	}
+}

@@ -1,0 +1,360 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/crm-connector/crm-connector/connector"
+	"github.com/crm-connector/crm-connector/connector/internal/fold"
+	"github.com/crm-connector/crm-connector/connector/internal/journal"
+)
+
+// round is the story: what happens to the events of the customers in hand. What
+// goes wrong for one customer stops that customer and nobody else; an error
+// means that the journal could not be read or written, and then nothing that the
+// round learned is lost: open intents tell the next one what to ask the CRM.
+func (w *Worker) round(ctx context.Context, j *job) error {
+	r := w.begin(j) // the customers that were claimed, each with its events in order
+
+	r.mapEvents() // events ▶ wishes, as pinned by an earlier attempt or by the mapping
+	if err := r.recall(ctx); err != nil {
+		return err // which wishes are fulfilled already
+	}
+	if err := r.settle(ctx); err != nil {
+		return err // how did the creates end whose end is open
+	}
+	r.fold()            // wishes ▶ the fewest with the same end
+	r.resolve(ctx)      // what is there at the CRM, and which ticket takes a message
+	err := r.apply(ctx) // contacts, then tickets with their comments
+	return r.record(ctx, err)
+}
+
+// round is one turn's work. Its hands are worked on side by side.
+type round struct {
+	w      *Worker
+	mapper connector.Mapper
+	policy connector.Policy
+	lane   connector.Lane
+	now    time.Time
+	hands  []*hand
+	// delta is what the journal is to be told with the next write.
+	delta journal.Delta
+	// stopped says that the destination was paused while the round went on.
+	stopped bool
+}
+
+// hand is one customer in hand.
+type hand struct {
+	claim    journal.Claim
+	customer journal.Customer
+	works    []*work
+	// contact is the link to the contact, nil while the CRM's is not known.
+	contact *journal.Link
+	// wish is what the events want of the contact, wanted whether they do.
+	wish    fold.Contact
+	wanted  bool
+	threads []*thread
+	intents map[journal.LinkKey]*journal.Intent
+	// blank names the contact's empty fields where they were observed.
+	blank map[string]bool
+
+	// err stopped the hand in this round; until is when it may go on, again says
+	// that it may at once; progress that something was done.
+	err      *connector.Error
+	until    time.Time
+	again    bool
+	progress bool
+	// suspects are events that were refused: dead letters, if the destination is
+	// not to blame. refused says that the CRM refused anything.
+	suspects []suspect
+	refused  bool
+}
+
+// stop ends the hand's part in the round.
+func (h *hand) stop(err *connector.Error) {
+	if h.err == nil {
+		h.err = err
+	}
+}
+
+// halted reports whether the hand goes no further in this round.
+func (h *hand) halted() bool { return h.err != nil || !h.until.IsZero() || h.again }
+
+// work is one event in hand.
+type work struct {
+	stored journal.Stored
+	event  *connector.Event
+	mapped *connector.Mapped
+	pinned bool
+	// folded says that the round works on the event. thread and contact say that
+	// this part of the event is not done yet.
+	folded          bool
+	thread, contact bool
+	// touched says that something of the event went out or is there already.
+	touched bool
+	// refused says that it is among the hand's suspects.
+	refused bool
+	// note says why a part was dropped.
+	note string
+	// outcome is set when the event has ended.
+	outcome *journal.Outcome
+}
+
+func (k *work) id() int64 { return k.stored.Event.ID }
+
+// live reports whether the event still wants something.
+func (k *work) live() bool { return k.outcome == nil && !k.refused }
+
+func (h *hand) work(event int64) *work {
+	for _, k := range h.works {
+		if k.id() == event {
+			return k
+		}
+	}
+	return nil
+}
+
+// end gives the event an outcome.
+func (h *hand) end(k *work, state journal.State, rule, code, reason string, at time.Time) {
+	if k.outcome != nil {
+		return
+	}
+	k.thread, k.contact = false, false
+	k.outcome = &journal.Outcome{
+		PendingKey: journal.PendingKey{Customer: h.customer.ID, Event: k.id()},
+		State:      state, Rule: rule, Code: code, Reason: reason, At: at,
+	}
+}
+
+// begin takes the claimed customers in hand.
+func (w *Worker) begin(j *job) *round {
+	m := *w.mapper.Load()
+	r := &round{w: w, mapper: m, policy: m.Policy(), lane: j.lane, now: w.Now()}
+	r.delta.Pin = map[int64][]byte{}
+	for _, c := range j.claims {
+		h := &hand{claim: c, customer: c.Customer, intents: map[journal.LinkKey]*journal.Intent{}}
+		for i := range c.Intents {
+			h.intents[c.Intents[i].Link.LinkKey] = &c.Intents[i]
+		}
+		for i := range c.Links {
+			if c.Links[i].Kind == connector.KindContact {
+				h.contact = &c.Links[i]
+			}
+		}
+		for _, s := range order(c.Events) {
+			h.works = append(h.works, &work{stored: s, pinned: s.Pinned != nil})
+		}
+		r.hands = append(r.hands, h)
+	}
+	return r
+}
+
+// order puts overlapping webhooks in the order of their own times. An event
+// never passes one that was answered before its own request began.
+func order(events []journal.Stored) []journal.Stored {
+	for i := 1; i < len(events); i++ {
+		for k := i; k > 0 && mayPass(&events[k], &events[k-1]); k-- {
+			events[k], events[k-1] = events[k-1], events[k]
+		}
+	}
+	return events
+}
+
+func mayPass(b, a *journal.Stored) bool {
+	return int64(b.After) < a.Event.ID && b.Event.Time.Before(a.Event.Time)
+}
+
+// mapEvents gives each event its wishes. An event that no rule matches, or that
+// a rule skips, ends here.
+func (r *round) mapEvents() {
+	for _, h := range r.hands {
+		for _, k := range h.works {
+			r.mapEvent(h, k)
+		}
+	}
+}
+
+func (r *round) mapEvent(h *hand, k *work) {
+	event, err := r.w.Read(&k.stored)
+	if err != nil {
+		r.refuse(h, k, "", &connector.Error{Ending: connector.Refused, Op: "read event", Code: "unreadable", Cause: err})
+		return
+	}
+	k.event = event
+	if k.mapped, err = r.wishes(k); err != nil {
+		r.refuse(h, k, "", &connector.Error{Ending: connector.Refused, Op: "map event", Code: "mapping", Cause: err})
+		return
+	}
+	switch {
+	case k.mapped.Skipped != "":
+		h.end(k, journal.StateSkipped, k.mapped.Skipped, "", "", r.now)
+	case len(k.mapped.Rules) == 0:
+		h.end(k, journal.StateUnmatched, "", "", "", r.now)
+	case k.mapped.Empty():
+		h.end(k, journal.StateSkipped, k.mapped.Rules[0], "", "the rule changes nothing for this event", r.now)
+	case h.customer.ID == 0:
+		h.end(k, journal.StateSkipped, "", "", "the event belongs to no customer", r.now)
+	default:
+		k.contact = k.mapped.Contact != nil
+		k.thread = k.mapped.Ticket != nil || len(k.mapped.Comments) > 0
+	}
+}
+
+func (r *round) wishes(k *work) (*connector.Mapped, error) {
+	if k.pinned {
+		m := &connector.Mapped{}
+		return m, json.Unmarshal(k.stored.Pinned, m)
+	}
+	return r.mapper.Map(k.event)
+}
+
+// recall drops the comments that are on a ticket already, as those of a replayed
+// event are.
+func (r *round) recall(ctx context.Context) error {
+	var keys []journal.LinkKey
+	for _, h := range r.hands {
+		for _, k := range h.works {
+			if k.live() {
+				for _, c := range k.mapped.Comments {
+					keys = append(keys, journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindComment, Key: c.Key})
+				}
+			}
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	links, err := r.w.Journal.Links(ctx, r.w.Destination, keys)
+	if err != nil {
+		return err
+	}
+	known := map[journal.LinkKey]bool{}
+	for _, l := range links {
+		known[l.LinkKey] = true
+	}
+	for _, h := range r.hands {
+		for _, k := range h.works {
+			h.fulfil(k, func(key journal.LinkKey) bool {
+				seen := known[key]
+				known[key] = true // a second event of the same message says nothing new
+				return seen
+			})
+		}
+	}
+	return nil
+}
+
+// fulfil takes the comments that are done off the event's wishes. A ticket wish
+// whose comments are all there was carried out with them: its opening must not
+// be repeated.
+func (h *hand) fulfil(k *work, done func(journal.LinkKey) bool) {
+	if !k.live() || len(k.mapped.Comments) == 0 {
+		return
+	}
+	had := len(k.mapped.Comments)
+	left := slices.Clone(k.mapped.Comments)
+	left = slices.DeleteFunc(left, func(c connector.Comment) bool {
+		return done(journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindComment, Key: c.Key})
+	})
+	if len(left) == had {
+		return
+	}
+	m := *k.mapped
+	m.Comments = left
+	k.mapped, k.touched = &m, true
+	if len(left) == 0 && m.Ticket != nil {
+		t := *m.Ticket
+		t.Open = false
+		m.Ticket = &t
+	}
+	k.thread = m.Ticket != nil || len(left) > 0
+}
+
+// fold brings the wishes of each customer down to the fewest with the same end.
+// A customer with an event that was refused together with others is taken one
+// event at a time, so that only what fails alone is refused.
+func (r *round) fold() {
+	for _, h := range r.hands {
+		if h.halted() {
+			continue
+		}
+		for _, k := range h.works {
+			if !k.live() {
+				continue
+			}
+			k.folded = true
+			if k.contact {
+				h.wish.Add(k.id(), k.mapped.Contact)
+				h.wanted = true
+			}
+			if k.thread {
+				r.thread(h, k)
+			}
+			if r.w.isSolo(h.customer.ID) {
+				break
+			}
+		}
+		for _, t := range h.threads {
+			t.fold(r.policy.Idle, r.w.desc.Comments)
+		}
+	}
+}
+
+// thread puts the event's wishes on its conversation. What needs a ticket and
+// opens none is dropped where the conversation has none.
+func (r *round) thread(h *hand, k *work) {
+	t := h.conversation(k.event.Account)
+	item := fold.Item{Event: k.id(), At: k.event.Accepted, Ticket: k.mapped.Ticket, Comments: k.mapped.Comments}
+	opens := item.Ticket != nil && item.Ticket.Open
+	if !t.known() && !opens && !t.opened {
+		k.thread, k.note = false, "the conversation has no ticket"
+		return
+	}
+	t.opened = t.opened || opens
+	t.items = append(t.items, item)
+	t.urgent = t.urgent || k.mapped.Lane() == connector.LaneThread
+}
+
+// conversation gives the hand's thread for an account of the business.
+func (h *hand) conversation(account string) *thread {
+	for _, t := range h.threads {
+		if t.account == account {
+			return t
+		}
+	}
+	t := &thread{account: account}
+	for i := range h.claim.Links {
+		l := &h.claim.Links[i]
+		if l.Kind == connector.KindTicket && l.Current && l.Account == account {
+			t.current = l
+		}
+	}
+	h.threads = append(h.threads, t)
+	return t
+}
+
+// thread is what a round does on one conversation.
+type thread struct {
+	account string
+	// current is the link of the conversation's ticket, nil when it has none.
+	current *journal.Link
+	items   []fold.Item
+	// segments are what is left to do, each one change of one ticket.
+	segments []fold.Segment
+	// opened says that an item opens a ticket, urgent that one can't wait.
+	opened, urgent bool
+	// blank names the ticket's empty fields where they were observed.
+	blank map[string]bool
+}
+
+func (t *thread) known() bool { return t.current != nil }
+
+func (t *thread) fold(idle time.Duration, limit int) {
+	var active time.Time
+	if t.known() {
+		active = t.current.Active
+	}
+	t.segments = fold.Thread(t.items, active, idle, limit)
+}

@@ -1,0 +1,231 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/crm-connector/crm-connector/connector"
+	"github.com/crm-connector/crm-connector/connector/internal/journal"
+)
+
+// settle finds out how the calls ended of which only the beginning is in the
+// journal: the process was stopped in the middle, the answer got lost, or the
+// CRM took a job. What turns out to be done is linked; an absence counts once the
+// CRM can no longer be at work on the call, and then the create is done again.
+// Until then the customer waits.
+func (r *round) settle(ctx context.Context) error {
+	if err := r.settleKind(ctx, func(k connector.Kind) bool { return k != connector.KindComment }); err != nil {
+		return err
+	}
+	return r.settleKind(ctx, func(k connector.Kind) bool { return k == connector.KindComment })
+}
+
+func (r *round) settleKind(ctx context.Context, of func(connector.Kind) bool) error {
+	var asks []ask
+	for _, h := range r.hands {
+		for i := range h.claim.Intents {
+			in := &h.claim.Intents[i]
+			if h.halted() || !of(in.Link.Kind) {
+				continue
+			}
+			if a, ok := r.question(h, in); ok {
+				asks = append(asks, a)
+			}
+		}
+	}
+	sortAsks(asks)
+	if err := r.findParents(ctx, asks); err != nil {
+		return err
+	}
+	r.look(ctx, asks)
+	return nil
+}
+
+// question is what to ask the CRM about an intent, if anything is to be asked.
+func (r *round) question(h *hand, in *journal.Intent) (ask, bool) {
+	switch {
+	case in.Job == "" && r.creation(in) == connector.Blind:
+		r.unknown(h, in)
+		return ask{}, false
+	case in.Job == "" && r.creation(in) == connector.Keyed && r.repeats(h, in):
+		return ask{}, false // done again with the same key, which the CRM recognises
+	}
+	ref := connector.Ref{Kind: in.Link.Kind, Key: in.Link.Key, ID: in.Link.ID, Job: in.Job}
+	if ref.Kind == connector.KindContact {
+		ref.Identity = h.customer.Identity
+	}
+	if ref.Kind == connector.KindComment {
+		ref.Body = h.body(in.Link.Key)
+		ref.Parent = &connector.Ref{Kind: connector.KindTicket, Key: in.Link.Ticket}
+	}
+	return ask{h: h, ref: ref, take: func(o connector.Observation) { r.settled(h, in, o) }}, true
+}
+
+// creation is how a kind is protected from being made twice. A ticket's create
+// that carries comments is only as safe as these are.
+func (r *round) creation(in *journal.Intent) connector.Creation {
+	c := r.w.desc.For(in.Link.Kind).Create
+	if in.Link.Kind == connector.KindTicket && c == connector.Keyed && r.w.desc.Comment.Create != connector.Keyed {
+		return connector.Found
+	}
+	return c
+}
+
+// repeats reports whether the event that wanted the create is in hand, so that
+// the create will be done again.
+func (r *round) repeats(h *hand, in *journal.Intent) bool {
+	k := h.work(in.Event)
+	return k != nil && k.live()
+}
+
+func (h *hand) body(comment string) string {
+	for _, k := range h.works {
+		if k.mapped == nil {
+			continue
+		}
+		for _, c := range k.mapped.Comments {
+			if c.Key == comment {
+				return c.Body
+			}
+		}
+	}
+	return ""
+}
+
+// findParents gives the asks for comments the CRM's id of their ticket. A
+// comment whose ticket was never made was not made either.
+func (r *round) findParents(ctx context.Context, asks []ask) error {
+	var keys []journal.LinkKey
+	for i := range asks {
+		if p := asks[i].ref.Parent; p != nil {
+			keys = append(keys, journal.LinkKey{Customer: asks[i].h.customer.ID, Kind: connector.KindTicket, Key: p.Key})
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	links, err := r.w.Journal.Links(ctx, r.w.Destination, keys)
+	if err != nil {
+		return err
+	}
+	links = append(links, r.delta.Link...) // found a moment ago
+	for i := range asks {
+		if p := asks[i].ref.Parent; p != nil {
+			for _, l := range links {
+				if l.Kind == connector.KindTicket && l.Key == p.Key && l.Customer == asks[i].h.customer.ID {
+					p.ID = l.ID
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// settled takes in what the CRM holds of an intent.
+func (r *round) settled(h *hand, in *journal.Intent, o connector.Observation) {
+	switch {
+	case o.Err != nil && o.Err.Ending == connector.Pending:
+		h.wait(r.now.Add(max(o.Err.Wait, jobPoll)))
+	case o.Err != nil && o.Err.Ending == connector.Refused:
+		r.close(h, in)
+		if k := h.work(in.Event); k != nil && k.live() {
+			r.refuse(h, k, in.Link.Kind, o.Err)
+		}
+	case o.Err != nil:
+		h.stop(o.Err)
+	case o.Found:
+		r.close(h, in)
+		l := in.Link
+		l.ID, l.URL, l.Condition, l.Seen = o.ID, o.URL, o.Condition, r.now
+		r.link(h, l)
+	case in.Job == "" && r.now.Before(in.Settled):
+		h.wait(r.lookAgain(in))
+	default:
+		r.close(h, in)
+	}
+}
+
+// jobPoll is how soon a job is looked at again when the CRM does not say.
+const jobPoll = 5 * time.Second
+
+// lookAgain is when a create that is not there yet may be seen: once it had the
+// time to show in the CRM's index, and at last when absence counts.
+func (r *round) lookAgain(in *journal.Intent) time.Time {
+	visible := in.Deadline.Add(r.w.desc.For(in.Link.Kind).Lag)
+	if r.now.Before(visible) {
+		return visible
+	}
+	return in.Settled
+}
+
+// unknown decides what follows a create of which nobody can know the end.
+func (r *round) unknown(h *hand, in *journal.Intent) {
+	k := h.work(in.Event)
+	held := r.policy.WhenUnknown == connector.Hold
+	if k != nil && k.live() {
+		r.delta.Unknown = append(r.delta.Unknown, journal.Unknown{
+			LinkKey: in.Link.LinkKey, Event: in.Event, Decision: r.policy.WhenUnknown, At: r.now,
+		})
+		if f := r.w.Hooks.Unknown; f != nil {
+			f(in.Link.Kind, r.policy.WhenUnknown)
+		}
+	}
+	if !held || in.Link.Kind == connector.KindComment {
+		r.close(h, in)
+	}
+	if !held {
+		return
+	}
+	for _, k := range h.works {
+		// Without knowing whether the contact or the ticket is there, nothing else
+		// of this customer can go out without risking a second one.
+		if k.id() == in.Event || in.Link.Kind != connector.KindComment {
+			h.end(k, journal.StateDead, "", "unknown_end",
+				"nobody knows whether the "+string(in.Link.Kind)+" was created; look in the CRM, then retry or discard", r.now)
+		}
+	}
+}
+
+// wait holds the hand back until a time, the latest of those it is given.
+func (h *hand) wait(until time.Time) {
+	if until.After(h.until) {
+		h.until = until
+	}
+}
+
+// close forgets an intent whose end is known.
+func (r *round) close(h *hand, in *journal.Intent) {
+	delete(h.intents, in.Link.LinkKey)
+	r.delta.Settle = append(r.delta.Settle, in.Link.LinkKey)
+}
+
+// link remembers a record and lets the hand go on with it.
+func (r *round) link(h *hand, l journal.Link) {
+	r.delta.Link = append(r.delta.Link, l)
+	switch l.Kind {
+	case connector.KindContact:
+		h.contact = &l
+	case connector.KindTicket:
+		h.claim.Links = replaceTicket(h.claim.Links, l)
+		for _, t := range h.threads {
+			if t.account == l.Account && l.Current {
+				t.current = &l
+			}
+		}
+	case connector.KindComment:
+		for _, k := range h.works {
+			h.fulfil(k, func(key journal.LinkKey) bool { return key == l.LinkKey })
+		}
+	}
+}
+
+// replaceTicket makes l the current ticket of its conversation.
+func replaceTicket(links []journal.Link, l journal.Link) []journal.Link {
+	out := links[:0:0]
+	for _, o := range links {
+		if o.Kind != connector.KindTicket || o.Account != l.Account {
+			out = append(out, o)
+		}
+	}
+	return append(out, l)
+}
