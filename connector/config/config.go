@@ -12,21 +12,21 @@ type Config struct {
 	located
 	// Listen is the address on which AISoule's webhooks come in.
 	Listen string `yaml:"listen"`
-	// TLS makes the connector speak HTTPS itself. Leave it out behind a proxy that does.
+	// TLS is how the connector speaks HTTPS itself. Leave it out behind a proxy that does.
 	TLS TLS `yaml:"tls"`
 	// Admin is the listener of the pages, the health checks and the metrics.
 	Admin Admin `yaml:"admin"`
 	// Data is the directory of the journal. A relative path starts at the configuration file.
 	Data string `yaml:"data"`
-	// Log says what the connector tells on stderr.
+	// Log is what the connector tells on stderr.
 	Log Log `yaml:"log"`
-	// Business names the business whose sources and destinations follow. It is part of customers' keys, so choose it once.
+	// Business is the name of the business whose sources and destinations follow. It is part of customers' keys, so choose it once.
 	Business string `yaml:"business"`
 	// Sources are the webhook endpoints of the business.
 	Sources []Source `yaml:"sources"`
 	// Destinations are the CRM accounts that the business's events go to.
 	Destinations []Destination `yaml:"destinations"`
-	// Businesses takes the place of business, sources and destinations where one connector serves several.
+	// Businesses are several in one file. They take the place of business, sources and destinations above.
 	Businesses []Business `yaml:"businesses"`
 }
 
@@ -43,7 +43,7 @@ func (c *Config) All() []Business {
 // Business is a tenant. Identities never cross businesses.
 type Business struct {
 	located
-	// Name is the business's, unique in the file.
+	// Name is the business's name, unique in the file.
 	Name string `yaml:"name"`
 	// Sources are the webhook endpoints of the business.
 	Sources []Source `yaml:"sources"`
@@ -59,7 +59,7 @@ type TLS struct {
 	CertFile string `yaml:"cert_file"`
 	// KeyFile is the certificate's private key in PEM.
 	KeyFile string `yaml:"key_file"`
-	// ACME gets certificates by itself, from Let's Encrypt.
+	// ACME is for certificates that the connector gets by itself from Let's Encrypt.
 	ACME ACME `yaml:"acme"`
 }
 
@@ -97,7 +97,7 @@ type Log struct {
 // Source is a webhook endpoint.
 type Source struct {
 	located
-	// Name is the source's, unique in the file. Left out, it is the path without its slashes.
+	// Name is the source's name, unique in the file. Left out, it is the path without its slashes.
 	Name string `yaml:"name"`
 	// Path is where AISoule posts to.
 	Path string `yaml:"path"`
@@ -125,7 +125,7 @@ func (s *Source) Keys() []connector.Secret {
 // Destination is a CRM account that events go to.
 type Destination struct {
 	located
-	// Name is the destination's, unique in the file; the journal knows it by this name. Left out, it is the adapter's.
+	// Name is the destination's name, unique in the file; the journal knows it by this name. Left out, it is the adapter's.
 	Name string `yaml:"name"`
 	// Adapter is the kind of CRM.
 	Adapter string `yaml:"adapter"`
@@ -139,7 +139,7 @@ type Destination struct {
 	FreshWithin time.Duration `yaml:"fresh_within"`
 	// Timezone is the zone in which the mapping writes dates.
 	Timezone *time.Location `yaml:"timezone"`
-	// Quota bounds the calls to the CRM.
+	// Quota is the bound of the calls to the CRM.
 	Quota Quota `yaml:"quota"`
 }
 
@@ -148,7 +148,7 @@ type Quota struct {
 	located
 	// Share is the part of the CRM's limits that the connector may use. Leave the rest to people and other programs.
 	Share Percent `yaml:"share"`
-	// Windows take the place of the limits that the adapter knows of, for a plan that allows more or less.
+	// Windows are limits that take the place of those that the adapter knows of, for a plan that allows more or less.
 	Windows []Window `yaml:"windows"`
 }
 

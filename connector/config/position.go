@@ -8,9 +8,9 @@ import (
 
 // Position is a place in a file. Line and Column count from 1; 0 means unknown.
 type Position struct {
-	File   string
-	Line   int
-	Column int
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
 }
 
 // String gives file:line:column, as far as it is known.
@@ -50,14 +50,15 @@ func (l *located) has(key string) bool {
 // Problem is one mistake in a configuration.
 type Problem struct {
 	Position
-	// What is wrong, and Hint what to do about it; Hint can be empty.
-	What string
-	Hint string
+	// Text says what is wrong, and Hint what to do about it or what was probably
+	// meant; Hint can be empty.
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"`
 }
 
 // String gives the mistake in one line.
 func (p Problem) String() string {
-	s := p.Position.String() + ": " + p.What
+	s := p.Position.String() + ": " + p.Text
 	if p.Hint != "" {
 		s += "; " + p.Hint
 	}
@@ -79,7 +80,7 @@ func (p Problems) Error() string {
 
 // add notes a mistake.
 func (p *Problems) add(at Position, hint, format string, args ...any) {
-	*p = append(*p, Problem{Position: at, What: fmt.Sprintf(format, args...), Hint: hint})
+	*p = append(*p, Problem{Position: at, Text: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // err gives the problems in order, or nil when there are none.

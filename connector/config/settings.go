@@ -24,7 +24,7 @@ var _ connector.Settings = Settings{}
 func (s Settings) Decode(into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		return Problems{{Position: s.at, What: "the adapter decodes its settings into no struct"}}
+		return Problems{{Position: s.at, Text: "the adapter decodes its settings into no struct"}}
 	}
 	if s.node == nil {
 		return nil
