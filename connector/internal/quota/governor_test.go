@@ -390,3 +390,25 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestASlotOutlivesItsReservation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 10, Per: time.Minute}}, Ledger: l})
+		slot, err := g.Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := slot.Sending(t.Context()); err != nil || l.calls() != 1 {
+			t.Errorf("got %v and %d reserved calls, want one reservation to do", err, l.calls())
+		}
+		pause(t.Context(), 5*time.Second)
+		if err := slot.Sending(t.Context()); err != nil || l.calls() != 2 {
+			t.Errorf("got %v and %d reserved calls, want one for the time of sending", err, l.calls())
+		}
+		if last := l.kept[len(l.kept)-1]; !last.Until.After(time.Now()) {
+			t.Errorf("the reservation ended at %s, want it to hold", last.Until)
+		}
+	})
+}
