@@ -3,10 +3,15 @@
 // the map that [All] gives.
 package adapters
 
-import "github.com/crm-connector/crm-connector/connector"
+import (
+	"github.com/crm-connector/crm-connector/adapters/sandbox"
+	"github.com/crm-connector/crm-connector/connector"
+)
 
 // All gives the adapters by the name that a destination's adapter key has. The
 // map is the caller's.
 func All() map[string]connector.Constructor {
-	return map[string]connector.Constructor{}
+	return map[string]connector.Constructor{
+		"sandbox": sandbox.New,
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/crm-connector/crm-connector/connector"
@@ -26,9 +27,23 @@ func (d *Destination) Open(adapters map[string]connector.Constructor, deps conne
 	if own, ok := errors.AsType[Problems](err); ok {
 		return nil, own
 	}
+	return nil, d.settingsProblems(err)
+}
+
+// settingsProblems gives what an adapter found wrong with its settings, one
+// problem for each error that it joined. An error that begins with a key and a
+// colon is placed at that key.
+func (d *Destination) settingsProblems(err error) Problems {
 	var p Problems
-	p.add(d.At("settings"), "", "%s", err)
-	return nil, p
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // Only a join at the top is taken apart.
+		for _, one := range joined.Unwrap() {
+			p = append(p, d.settingsProblems(one)...)
+		}
+		return p
+	}
+	key, _, _ := strings.Cut(err.Error(), ":")
+	p.add(d.Settings.place(key), "", "%s", err)
+	return p
 }
 
 // CheckAdapters says what the adapters find wrong with their settings, of all

@@ -12,6 +12,8 @@ type Config struct {
 	located
 	// Listen is the address on which AISoule's webhooks come in.
 	Listen string `yaml:"listen"`
+	// BodyLimit is the largest webhook that is taken.
+	BodyLimit Size `yaml:"body_limit"`
 	// TLS is how the connector speaks HTTPS itself. Leave it out behind a proxy that does.
 	TLS TLS `yaml:"tls"`
 	// Admin is the listener of the pages, the health checks and the metrics.
@@ -107,8 +109,6 @@ type Source struct {
 	Secrets []connector.Secret `yaml:"secrets"`
 	// Account is the WhatsApp number or account id of events that name none.
 	Account string `yaml:"account"`
-	// BodyLimit is the largest webhook that is taken.
-	BodyLimit Size `yaml:"body_limit"`
 	// Placeholder accepts the signature that AISoule's documentation prints. No
 	// file can set it: it is for the demo, on loopback.
 	Placeholder bool `yaml:"-"`
@@ -181,17 +181,17 @@ type Window struct {
 // destination.
 func Default() *Config {
 	return &Config{
-		Listen:   ":8080",
-		Admin:    Admin{Listen: "127.0.0.1:8090"},
-		Data:     "data",
-		Log:      Log{Level: "info", Format: "text"},
-		Business: "main",
+		Listen:    ":8080",
+		BodyLimit: 3 << 20,
+		Admin:     Admin{Listen: "127.0.0.1:8090"},
+		Data:      "data",
+		Log:       Log{Level: "info", Format: "text"},
+		Business:  "main",
 	}
 }
 
 func (s *Source) setDefaults() {
 	s.Path = "/webhook"
-	s.BodyLimit = 3 << 20
 }
 
 func (d *Destination) setDefaults() {

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func TestDefaults(t *testing.T) {
 	s, d := businesses[0].Sources[0], businesses[0].Destinations[0]
 	got := map[string]any{
 		"listen": c.Listen, "admin": c.Admin.Listen, "data": c.Data, "level": c.Log.Level,
-		"source": s.Name, "path": s.Path, "limit": int64(s.BodyLimit),
+		"source": s.Name, "path": s.Path, "limit": int64(c.BodyLimit),
 		"destination": d.Name, "mapping": d.Mapping, "fresh": d.FreshWithin, "zone": d.Timezone.String(),
 		"tls": c.TLS.Enabled(),
 	}
@@ -72,12 +73,13 @@ func TestEverything(t *testing.T) {
 	write(t, filepath.Join(dir, "more"), "one\ntwo\n")
 	src := `
 listen: 127.0.0.1:${PORT}
+body_limit: 512KiB
 tls: {acme: {domains: connector.example.com, email: ops@example.com}}
 data: /var/lib/x
 businesses:
   - name: acme
     sources:
-      - {name: a, path: /a, secret_file: secret, account: +15550199999, body_limit: 512KiB}
+      - {name: a, path: /a, secret_file: secret, account: +15550199999}
       - {name: b, path: /b, secrets_file: more}
     destinations:
       - name: crm
@@ -143,6 +145,10 @@ func TestMistakes(t *testing.T) {
 	_, got := config.Parse("mistakes.yaml", src, env())
 	if got == nil {
 		t.Fatal("nothing was found wrong")
+	}
+	if flag.Lookup("update").Value.String() == "true" {
+		write(t, "testdata/mistakes.txt", got.Error()+"\n")
+		return
 	}
 	if diff := cmp.Diff(strings.TrimSpace(string(want)), got.Error()); diff != "" {
 		t.Errorf("mistakes (-want +got):\n%s\nall of them:\n%s", diff, got)
@@ -301,7 +307,7 @@ func TestCheckAdapters(t *testing.T) {
 				return nil, err
 			}
 			if into.URL == "" {
-				return nil, errors.New("url is missing")
+				return nil, errors.Join(errors.New("url: it is missing"), errors.New("mode: it is missing"))
 			}
 			return nil, nil
 		},
@@ -313,12 +319,16 @@ destinations:
   - {name: b, adapter: shop, settings: {ur: x}}
   - {name: c, adapter: shop}
   - {name: d, adapter: shop, settings: {url: x}}
+  - {name: e, adapter: shop, settings: {url: "", mode: fast}}
 `
 	c := mustParse(t, src, env())
 	err := c.CheckAdapters(adapters)
 	want := `c.yaml:4:24: there is no adapter "shpo"; did you mean "shop"?
 c.yaml:5:41: unknown key "ur"; did you mean "url"?
-c.yaml:6:5: url is missing`
+c.yaml:6:5: url: it is missing
+c.yaml:6:5: mode: it is missing
+c.yaml:8:46: url: it is missing
+c.yaml:8:56: mode: it is missing`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

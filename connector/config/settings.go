@@ -34,6 +34,18 @@ func (s Settings) Decode(into any) error {
 	return d.problems.err()
 }
 
+// place gives where a key's value stands, or where the settings do.
+func (s Settings) place(name string) Position {
+	if s.node != nil {
+		for key, value := range pairs(s.node) {
+			if key.Value == name {
+				return s.origin.at(value)
+			}
+		}
+	}
+	return s.at
+}
+
 // ParseSettings reads settings that stand in a file of their own, as tests and
 // samples have them. The environment is looked up with lookupEnv.
 func ParseSettings(name string, src []byte, lookupEnv func(string) (string, bool)) (Settings, error) {
