@@ -36,13 +36,16 @@ type group struct {
 	mu      sync.Mutex
 	waiting []*call
 	closed  bool
+	// idle is how long nothing comes before work is called with nothing.
+	idle    time.Duration
 	wake    chan struct{}
 	stopped chan struct{}
 }
 
 // start runs work with all calls that wait, again and again, and with none when
 // nothing has come for a while.
-func (g *group) start(work func([]*call)) {
+func (g *group) start(work func([]*call), idle time.Duration) {
+	g.idle = idle
 	g.wake = make(chan struct{}, 1)
 	g.stopped = make(chan struct{})
 	go func() {
@@ -61,11 +64,12 @@ func (g *group) start(work func([]*call)) {
 	}()
 }
 
-// idle is how long nothing comes before the journal tidies up.
-const idle = 100 * time.Millisecond
-
 func (g *group) sleep(work func([]*call)) {
-	timer := time.NewTimer(idle)
+	if g.idle < 0 {
+		<-g.wake
+		return
+	}
+	timer := time.NewTimer(g.idle)
 	defer timer.Stop()
 	select {
 	case <-g.wake:

@@ -38,6 +38,9 @@ type Options struct {
 	// CheckpointPages is how many pages of the write-ahead log are taken into the
 	// file at the latest; 0 means 2048 (16 MiB). Idle journals do it earlier.
 	CheckpointPages int
+	// Idle is how long nothing comes before the log is taken in all the same; 0
+	// means 100 ms, less than 0 never.
+	Idle time.Duration
 }
 
 func (o *Options) validate() error {
@@ -52,6 +55,9 @@ func (o *Options) validate() error {
 	}
 	if o.CheckpointPages <= 0 {
 		o.CheckpointPages = 2048
+	}
+	if o.Idle == 0 {
+		o.Idle = 100 * time.Millisecond
 	}
 	return nil
 }
@@ -89,7 +95,7 @@ func Open(ctx context.Context, opts Options) (*Journal, error) {
 		checkpointPages: opts.CheckpointPages,
 	}
 	j.mark.Store(s.last)
-	j.group.start(j.work)
+	j.group.start(j.work, opts.Idle)
 	return j, nil
 }
 
