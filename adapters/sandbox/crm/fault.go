@@ -44,8 +44,10 @@ type thrown struct {
 	after  bool
 	status int
 	slow   bool
-	// partial and unchanged strike some records of the batch.
-	partial, unchanged bool
+	// partial and unchanged strike some records of the batch; all of them when
+	// the fault is certain.
+	partial, unchanged       bool
+	allPartial, allUnchanged bool
 	// names are the faults that were thrown.
 	names []string
 }
@@ -94,6 +96,7 @@ func (d *dice) throw(f *Faults) thrown {
 	t.slow = struck("slow", f.Slow)
 	t.partial = struck("partial", f.Partial)
 	t.unchanged = struck("unchanged", f.Unchanged)
+	t.allPartial, t.allUnchanged = f.Partial >= 1, f.Unchanged >= 1
 	for _, ending := range []struct {
 		name string
 		p    float64
@@ -110,7 +113,7 @@ func (d *dice) throw(f *Faults) thrown {
 }
 
 // fates chooses the records that a fault strikes: about a third of the batch and
-// at least one.
+// at least one, or all where the fault is certain.
 func (d *dice) fates(t thrown, n int) []fate {
 	fates := make([]fate, n)
 	if n == 0 || (!t.partial && !t.unchanged) {
@@ -118,19 +121,19 @@ func (d *dice) fates(t thrown, n int) []fate {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	strike := func(with fate) {
+	strike := func(with fate, all bool) {
 		fates[d.rnd.IntN(n)] = with
 		for i := range fates {
-			if d.rnd.IntN(3) == 0 {
+			if all || d.rnd.IntN(3) == 0 {
 				fates[i] = with
 			}
 		}
 	}
 	if t.unchanged {
-		strike(fateUnsaved)
+		strike(fateUnsaved, t.allUnchanged)
 	}
 	if t.partial {
-		strike(fateLocked)
+		strike(fateLocked, t.allPartial)
 	}
 	return fates
 }

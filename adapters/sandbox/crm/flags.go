@@ -18,6 +18,7 @@ func (o *Options) Register(fs *pflag.FlagSet) {
 	fs.Uint64Var(&o.Seed, "seed", o.Seed, "start of the randomness behind the faults")
 	fs.BoolVar(&s.UniqueKeys, "unique-keys", s.UniqueKeys, "external ids are unique: a second create finds the first one's record")
 	fs.BoolVar(&s.Reopens, "reopens", s.Reopens, "a comment on a solved ticket opens it again")
+	fs.BoolVar(&s.IgnoreFilters, "ignore-filters", s.IgnoreFilters, "answer every search with everything there is")
 	fs.StringVar((*string)(&s.Batch), "batch", string(s.Batch), "how batches are answered: each, whole or job")
 	fs.IntVar(&s.Quota.Calls, "quota", s.Quota.Calls, "calls allowed in a window, 0 for no limit")
 	fs.StringVar(&s.Quota.Kind, "quota-kind", s.Quota.Kind, "how windows are counted: fixed or sliding")

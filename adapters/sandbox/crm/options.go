@@ -44,6 +44,8 @@ type Settings struct {
 	// Reopens makes a comment on a solved ticket open it again. Without it the
 	// ticket takes the comment and stays solved.
 	Reopens bool `json:"reopens"`
+	// IgnoreFilters answers every search with everything there is.
+	IgnoreFilters bool `json:"ignore_filters"`
 	// Required names, for "contact" and "ticket", the fields without which a
 	// record cannot be saved.
 	Required map[string][]string `json:"required"`

@@ -109,7 +109,7 @@ var (
 const (
 	maxCustom = 1000
 	maxTags   = 100
-	maxBody   = 20_000
+	maxBody   = 65_536
 )
 
 // checkFields checks the fields of an item in place.

@@ -165,4 +165,6 @@ $("actions").addEventListener("click", (e) => {
     act("DELETE", path).then(() => choose(""), () => {});
   }
 });
+window.addEventListener("hashchange", () => choose(location.hash.slice(1)));
+if (location.hash) choose(location.hash.slice(1));
 watch();
