@@ -35,7 +35,7 @@ func (d *Destination) Open(adapters map[string]connector.Constructor, deps conne
 // colon is placed at that key.
 func (d *Destination) settingsProblems(err error) Problems {
 	var p Problems
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // Only a join at the top is taken apart.
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range joined.Unwrap() {
 			p = append(p, d.settingsProblems(one)...)
 		}

@@ -59,7 +59,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, depth int) {
 		v.Set(reflect.ValueOf(*n))
 		return
 	}
-	if u, ok := v.Addr().Interface().(yaml.Unmarshaler); ok {
+	if u, ok := reflect.TypeAssert[yaml.Unmarshaler](v.Addr()); ok {
 		d.outside(n, u.UnmarshalYAML(n))
 		return
 	}
@@ -106,7 +106,7 @@ func (d *decoder) isText(v reflect.Value) bool {
 	if v.Type() == locationType || v.Type() == secretType || v.Type() == durationType {
 		return true
 	}
-	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	_, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	return ok
 }
 
@@ -145,7 +145,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, depth int) {
 		}
 		given[key.Value] = true
 	}
-	if l, ok := v.Addr().Interface().(locatable); ok {
+	if l, ok := reflect.TypeAssert[locatable](v.Addr()); ok {
 		l.locate(d.origin.at(n), places)
 	}
 }
@@ -207,10 +207,10 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, depth int) {
 	out := reflect.MakeSlice(v.Type(), len(items), len(items))
 	for i, item := range items {
 		element := out.Index(i)
-		if f, ok := element.Addr().Interface().(defaulter); ok {
+		if f, ok := reflect.TypeAssert[defaulter](element.Addr()); ok {
 			f.setDefaults()
 		}
-		if l, ok := element.Addr().Interface().(locatable); ok {
+		if l, ok := reflect.TypeAssert[locatable](element.Addr()); ok {
 			l.locate(d.origin.at(item), nil)
 		}
 		d.value(item, element, depth+1)
@@ -231,7 +231,7 @@ func (d *decoder) dictionary(n *yaml.Node, v reflect.Value, depth int) {
 			d.problems.add(d.origin.at(key), "keep one of them", "the key %q is given twice", key.Value)
 		}
 		element := reflect.New(v.Type().Elem()).Elem()
-		if f, ok := element.Addr().Interface().(defaulter); ok {
+		if f, ok := reflect.TypeAssert[defaulter](element.Addr()); ok {
 			f.setDefaults()
 		}
 		d.value(value, element, depth+1)
@@ -273,7 +273,7 @@ func setScalar(text string, v reflect.Value) error {
 		v.Set(reflect.ValueOf(zone))
 		return nil
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		return u.UnmarshalText([]byte(text))
 	}
 	return setPlain(text, v)

@@ -64,7 +64,7 @@ func (k key) inside() (v reflect.Value, prefix string) {
 		return k.value, k.path + "."
 	}
 	element := reflect.New(k.element)
-	if d, ok := element.Interface().(defaulter); ok {
+	if d, ok := reflect.TypeAssert[defaulter](element); ok {
 		d.setDefaults()
 	}
 	return element.Elem(), k.path + "[]."

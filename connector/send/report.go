@@ -32,13 +32,12 @@ type Report struct {
 func describe(status int, body []byte) string {
 	var said struct {
 		Status string `json:"status"`
-		Result string `json:"result"`
 	}
 	name := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	if json.Unmarshal(body, &said) != nil {
 		return name
 	}
-	if word := said.Status + said.Result; word != "" && len(word) < 40 {
+	if word := said.Status; word != "" && len(word) < 40 {
 		return fmt.Sprintf("%d %s", status, word)
 	}
 	return name
@@ -79,5 +78,3 @@ func (r *Report) Write(w io.Writer) error {
 	}
 	return err
 }
-
-func contains[T comparable](list []T, value T) bool { return slices.Contains(list, value) }
