@@ -116,6 +116,10 @@ func writeJSON(w http.ResponseWriter, r reply) {
 
 // readBody reads a request's body up to the limit.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, reply) {
+	if r.Body == nil {
+		// Only a request that never crossed a network has none.
+		return nil, reply{}
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "too_large", "the body is too large")

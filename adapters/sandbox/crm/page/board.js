@@ -29,8 +29,8 @@ function title(line) {
   return [line.contact, line.phone].filter(Boolean).join(" · ") || "Contact without a name";
 }
 
-function ticketRow(line, old) {
-  const item = old || element("li");
+function ticketRow(line) {
+  const item = element("li");
   const button = element("button");
   button.type = "button";
   button.dataset.id = line.id;
@@ -41,7 +41,7 @@ function ticketRow(line, old) {
     element("span", "last", (line.author && line.author !== "customer" ? "↩ " : "") + line.last),
     element("span", "when", line.comments + (line.comments === 1 ? " comment" : " comments")),
   );
-  item.replaceChildren(button);
+  item.append(button);
   return item;
 }
 
