@@ -16,14 +16,28 @@ const maxItems = 1000
 
 func truncate(s *scope, args []any) (any, error) {
 	n, _ := args[1].(int)
-	t := strings.Join(strings.Fields(clip(text(args[0], s.zone))), " ")
-	if utf8.RuneCountInString(t) <= n {
-		return t, nil
-	}
+	t := oneLine(clip(text(args[0], s.zone)))
 	if n < 1 {
 		return "", nil
 	}
-	return strings.TrimSpace(string([]rune(t)[:n-1])) + "…", nil
+	cut, count := 0, 0
+	for i := range t {
+		if count == n-1 {
+			cut = i
+		}
+		if count++; count > n {
+			return strings.TrimSpace(t[:cut]) + "…", nil
+		}
+	}
+	return t, nil
+}
+
+// oneLine makes single spaces of all white space.
+func oneLine(s string) string {
+	if !strings.ContainsAny(s, "\n\r\t\v\f") && !strings.Contains(s, "  ") && strings.TrimSpace(s) == s {
+		return s
+	}
+	return strings.Join(strings.Fields(s), " ")
 }
 
 func replace(s *scope, args []any) (any, error) {

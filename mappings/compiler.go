@@ -35,6 +35,11 @@ type compiler struct {
 	// lets the number of each let.
 	known map[string]reflect.Type
 	lets  map[string]int
+	// leaves are the paths that there are, and paths those that are read, with
+	// their numbers.
+	leaves map[string]path
+	paths  []path
+	number map[string]int
 	// later has the lets that were not reached yet, for a hint.
 	later map[string]bool
 }
@@ -42,7 +47,7 @@ type compiler struct {
 func newCompiler(zone *time.Location, tables map[string]map[string]any) *compiler {
 	c := &compiler{
 		scope:     &scope{zone: zone, zones: map[string]*time.Location{}, tables: tables},
-		functions: library(), native: native(),
+		functions: library(), native: native(), leaves: leaves(), number: map[string]int{},
 		known: map[string]reflect.Type{}, lets: map[string]int{}, later: map[string]bool{},
 	}
 	for _, v := range variables() {
@@ -59,7 +64,7 @@ func newCompiler(zone *time.Location, tables map[string]map[string]any) *compile
 	for name, f := range c.functions {
 		c.config.Functions[name] = f.bind(name, c.scope)
 	}
-	c.config.Visitors = []ast.Visitor{&loosener{}}
+	c.config.Visitors = []ast.Visitor{&loosener{leaves: c.leaves}}
 	c.refresh()
 	return c
 }
@@ -75,6 +80,9 @@ func (c *compiler) define(name string, t reflect.Type) {
 // refresh tells the type checker the names that are known.
 func (c *compiler) refresh() {
 	c.config.WithEnv(map[string]any{})
+	for name, p := range c.leaves {
+		c.config.Env.Fields[name] = c.config.NtCache.FromType(p.of)
+	}
 	for name, t := range c.known {
 		if t != nil && t.Kind() == reflect.Interface {
 			t = nil
@@ -83,13 +91,26 @@ func (c *compiler) refresh() {
 	}
 }
 
+// pathNumber numbers the paths that the mapping reads.
+func (c *compiler) pathNumber(name string) int {
+	i, ok := c.number[name]
+	if !ok {
+		i = len(c.paths)
+		c.number[name] = i
+		c.paths = append(c.paths, c.leaves[name])
+	}
+	return i
+}
+
 // expression is one compiled expression.
 type expression struct {
 	program *vm.Program
 	// of is the type of the result, nil when it is only known at run time.
 	of reflect.Type
-	// lets are the lets that it reads.
-	lets []int
+	// lets and paths are what it reads.
+	lets, paths []int
+	// direct is the expression when it needs no machine.
+	direct *direct
 	// source is the text as written, and at where it begins.
 	source string
 	at     place
@@ -148,7 +169,7 @@ func (c *compiler) compileParts(src string, condition bool) (parts []*expression
 			seen.flaws = append(seen.flaws, *f)
 			continue
 		}
-		e.lets, e.changing = seen.lets, seen.changing
+		e.lets, e.paths, e.changing = seen.lets, seen.paths, seen.changing
 		parts = append(parts, e)
 	}
 	if seen.wrong() {
@@ -174,11 +195,8 @@ func (c *compiler) finish(tree *parser.Tree, condition bool) (*expression, *flaw
 			hint: "compare it with something, such as " + e.source + exampleComparison(e.of),
 		}
 	}
-	if name, ok := groups()[e.of]; ok {
-		return nil, &flaw{
-			at: start(tree.Node), text: name + " is a group of fields and no value",
-			hint: "name one of them: " + name + "." + strings.Join(fieldNames(e.of), ", ."),
-		}
+	if e.direct = c.directly(tree.Node); e.direct != nil {
+		return e, nil
 	}
 	if err := optimizer.Optimize(&tree.Node, c.config); err != nil {
 		f := c.explain(err)

@@ -124,6 +124,40 @@ func allPaths() []string {
 	return paths
 }
 
+// path is one typed value that expressions read, such as message.media.url.
+type path struct {
+	name string
+	// root is the group that it begins with, and index the way from there.
+	root  string
+	index []int
+	of    reflect.Type
+}
+
+// leaves are all paths that end in a value, by name.
+func leaves() map[string]path {
+	all := map[string]path{}
+	var walk func(t reflect.Type, p path)
+	walk = func(t reflect.Type, p path) {
+		for f := range t.Fields() {
+			next := path{
+				name: p.name + "." + f.Tag.Get("expr"), root: p.root, of: f.Type,
+				index: slices.Concat(p.index, f.Index),
+			}
+			if _, group := groups()[f.Type]; group {
+				walk(f.Type, next)
+			} else {
+				all[next.name] = next
+			}
+		}
+	}
+	for _, v := range variables() {
+		if v.of.Kind() == reflect.Struct {
+			walk(v.of, path{name: v.name, root: v.name})
+		}
+	}
+	return all
+}
+
 // valuesOf are the values that some paths are known to take.
 func valuesOf(path string) []string {
 	switch path {

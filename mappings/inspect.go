@@ -15,19 +15,26 @@ import (
 // after it stops at its first error.
 type inspection struct {
 	*compiler
-	// callees and properties are names that are no values of their own.
-	callees map[ast.Node]bool
-	flaws   []flaw
-	lets    []int
+	// callees are called, and bases have a member read, so that they are no
+	// values of their own.
+	callees, bases map[ast.Node]bool
+	flaws          []flaw
+	lets, paths    []int
 	// changing is set when the expression reads what changes with each message.
 	changing bool
 }
 
 func (c *compiler) inspect(root ast.Node) *inspection {
-	in := &inspection{compiler: c, callees: map[ast.Node]bool{}}
+	in := &inspection{compiler: c, callees: map[ast.Node]bool{}, bases: map[ast.Node]bool{}}
 	ast.Find(root, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallNode); ok {
-			in.callees[call.Callee] = true
+		switch n := n.(type) {
+		case *ast.CallNode:
+			in.callees[n.Callee] = true
+		case *ast.MemberNode:
+			in.bases[n.Node] = true
+			if chain, ok := n.Node.(*ast.ChainNode); ok {
+				in.bases[chain.Node] = true
+			}
 		}
 		return false
 	})
@@ -74,6 +81,7 @@ func (in *inspection) identifier(n *ast.IdentifierNode) {
 		if i, ok := in.compiler.lets[n.Value]; ok && !slices.Contains(in.lets, i) {
 			in.lets = append(in.lets, i)
 		}
+		in.group(n, in.known[n.Value])
 		if n.Value == "message" || n.Value == "event" || n.Value == "data" || in.isLet(n.Value) {
 			in.changing = true
 		}
@@ -131,10 +139,24 @@ func (in *inspection) member(n *ast.MemberNode) {
 		in.methodCall(n)
 		return
 	}
-	if _, ok := fieldOf(base, name.Value); !ok {
-		in.flaws = append(in.flaws, flaw{
-			at: name.Location().From, text: group + " has no field " + name.Value, hint: in.suggestField(base, group, name.Value),
-		})
+	of, ok := fieldOf(base, name.Value)
+	if !ok {
+		in.add(name, in.suggestField(base, group, name.Value), "%s has no field %s", group, name.Value)
+		return
+	}
+	in.group(n, of)
+	if _, leaf := in.leaves[pathOf(n)]; leaf {
+		if i := in.pathNumber(pathOf(n)); !slices.Contains(in.paths, i) {
+			in.paths = append(in.paths, i)
+		}
+	}
+}
+
+// group reports a group of fields where a value is needed.
+func (in *inspection) group(n ast.Node, of reflect.Type) {
+	name, isGroup := groups()[of]
+	if isGroup && !in.bases[n] {
+		in.add(n, "name one of them: "+name+"."+strings.Join(fieldNames(of), ", ."), "%s is a group of fields and no value", name)
 	}
 }
 
@@ -182,13 +204,15 @@ func (in *inspection) typeOf(n ast.Node) reflect.Type {
 }
 
 // pathOf writes a path of fields, such as message.type.
-func (in *inspection) pathOf(n ast.Node) string {
+func pathOf(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.IdentifierNode:
 		return n.Value
+	case *ast.ChainNode:
+		return pathOf(n.Node)
 	case *ast.MemberNode:
 		if name, ok := n.Property.(*ast.StringNode); ok {
-			return in.pathOf(n.Node) + "." + name.Value
+			return pathOf(n.Node) + "." + name.Value
 		}
 	}
 	return ""
@@ -289,12 +313,12 @@ func (in *inspection) pattern(n ast.Node) {
 // value warns when a path is compared with something that it never is.
 func (in *inspection) value(path, literal ast.Node) {
 	s, ok := literal.(*ast.StringNode)
-	values := valuesOf(in.pathOf(path))
+	values := valuesOf(pathOf(path))
 	if !ok || s.Value == "" || values == nil || slices.Contains(values, s.Value) {
 		return
 	}
 	in.flaws = append(in.flaws, flaw{
 		at: s.Location().From, warning: true, hint: didYouMean(s.Value, values),
-		text: fmt.Sprintf("%s is never known to be %q", in.pathOf(path), s.Value),
+		text: fmt.Sprintf("%s is never known to be %q", pathOf(path), s.Value),
 	})
 }

@@ -121,6 +121,7 @@ func (l *loader) mapping(root *yaml.Node, name string, zone *time.Location) *Map
 	m.scope = l.compiler.scope
 	m.lets = l.lets(o.fields["let"])
 	m.rules = l.rules(o)
+	m.paths = l.compiler.paths
 	return m
 }
 

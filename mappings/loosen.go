@@ -10,13 +10,17 @@ import (
 // loosener makes expressions bear what is absent from open data: a member of
 // nothing is nothing, comparing with nothing is false, a loop over nothing does
 // nothing. It runs after the types are known and puts calls of the internal
-// functions in.
-type loosener struct{}
+// functions in. Typed paths become single names, which cost no reflection.
+type loosener struct{ leaves map[string]path }
 
 // Visit replaces a node whose operands are open.
 func (l *loosener) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.MemberNode:
+		if _, leaf := l.leaves[pathOf(n)]; leaf {
+			ast.Patch(node, &ast.IdentifierNode{Value: pathOf(n)})
+			return
+		}
 		if isOpen(n.Node) || n.Node.Type().Kind() == reflect.Map || n.Node.Type().Kind() == reflect.Slice {
 			ast.Patch(node, internalCall("get", n.Node, n.Property))
 		}

@@ -25,6 +25,7 @@ type Mapping struct {
 	policy     connector.Policy
 	scope      *scope
 	lets       []let
+	paths      []path
 	rules      []*rule
 	// byType has the rules of every known type; others are looked for.
 	byType   map[connector.EventType][]*rule

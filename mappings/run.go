@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -26,15 +27,21 @@ type run struct {
 	message messageEnv
 	contact contactEnv
 	state   stateEnv
-	// known says which lets were worked out for this event.
-	known []bool
-	text  []byte
+	// known says which lets were worked out for this event, and read which paths.
+	known, read []bool
+	groups      map[string]reflect.Value
+	// text and args are buffers that are used again.
+	text []byte
+	args []any
 }
 
 func newRun(m *Mapping) *run {
-	r := &run{Mapping: m, known: make([]bool, len(m.lets)), vars: make(map[string]any, 5+len(m.lets))}
+	r := &run{Mapping: m, known: make([]bool, len(m.lets)), read: make([]bool, len(m.paths)), vars: make(map[string]any, 1+len(m.lets)+len(m.paths))}
 	r.machine.MemoryBudget = memoryBudget
-	r.vars["event"], r.vars["message"], r.vars["contact"], r.vars["state"] = &r.event, &r.message, &r.contact, &r.state
+	r.groups = map[string]reflect.Value{
+		"event": reflect.ValueOf(&r.event).Elem(), "message": reflect.ValueOf(&r.message).Elem(),
+		"contact": reflect.ValueOf(&r.contact).Elem(), "state": reflect.ValueOf(&r.state).Elem(),
+	}
 	return r
 }
 
@@ -53,6 +60,14 @@ func (r *run) end() {
 			r.vars[l.name] = nil
 		}
 	}
+	for i, p := range r.paths {
+		if r.read[i] {
+			r.read[i] = false
+			r.vars[p.name] = nil
+		}
+	}
+	clear(r.args)
+	r.args = r.args[:0]
 	r.vars["data"] = nil
 	r.event, r.message, r.contact, r.state = eventEnv{}, messageEnv{}, contactEnv{}, stateEnv{}
 	clear(r.machine.Stack[:cap(r.machine.Stack)])
@@ -290,8 +305,15 @@ func settle(e *connector.Event, out *connector.Mapped) {
 	}
 }
 
-// prepare works out the lets that an expression reads.
+// prepare works out the lets and paths that an expression reads.
 func (r *run) prepare(e *expression) error {
+	for _, i := range e.paths {
+		if !r.read[i] {
+			p := &r.paths[i]
+			r.vars[p.name] = r.groups[p.root].FieldByIndex(p.index).Interface()
+			r.read[i] = true
+		}
+	}
 	for _, i := range e.lets {
 		if r.known[i] {
 			continue
@@ -314,7 +336,13 @@ func (r *run) result(e *expression) (any, error) {
 	if err := r.prepare(e); err != nil {
 		return nil, err
 	}
-	got, err := r.machine.Run(e.program, r.vars)
+	var got any
+	var err error
+	if e.direct != nil {
+		got, err = r.direct(e.direct)
+	} else {
+		got, err = r.machine.Run(e.program, r.vars)
+	}
 	if err == nil {
 		return got, nil
 	}
