@@ -84,7 +84,7 @@ func Open(ctx context.Context, opts Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", opts.Path, err)
 	}
-	s, err := connect(ctx, opts)
+	s, err := connect(ctx, opts, migrations)
 	if err != nil {
 		lock.release()
 		return nil, fmt.Errorf("open journal %s: %w", opts.Path, translate(err))
@@ -136,19 +136,21 @@ func acquire(opts Options) (*lockFile, error) {
 }
 
 // pragmas are set before anything is read. The exclusive lock comes before WAL,
-// so that no shared memory is needed.
+// so that no shared memory is needed, and extra too: a new file is switched to
+// WAL under a rollback journal, which must not come back from the dead. With WAL
+// extra means the same as full: every commit is synced.
 const pragmas = `
 	PRAGMA page_size = 8192;
 	PRAGMA locking_mode = exclusive;
+	PRAGMA synchronous = extra;
 	PRAGMA journal_mode = wal;
-	PRAGMA synchronous = full;
 	PRAGMA wal_autocheckpoint = 0;
 	PRAGMA journal_size_limit = 67108864;
 	PRAGMA cache_size = -24576;
 	PRAGMA temp_store = memory;
 	PRAGMA trusted_schema = off;`
 
-func connect(ctx context.Context, opts Options) (*session, error) {
+func connect(ctx context.Context, opts Options, schema []string) (*session, error) {
 	name := "file:" + (&url.URL{Path: opts.Path}).EscapedPath()
 	if opts.VFS != "" {
 		name += "?vfs=" + url.QueryEscape(opts.VFS)
@@ -161,15 +163,15 @@ func connect(ctx context.Context, opts Options) (*session, error) {
 		conn: conn, stmts: map[string]*sqlite3.Stmt{}, now: opts.Now,
 		names: newNames(), counts: map[counter]int64{}, known: map[int64]bool{},
 	}
-	if err := s.prepareFile(opts); err != nil {
+	if err := s.prepareFile(opts, schema); err != nil {
 		_ = s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// prepareFile sets the connection up and brings the schema to this version.
-func (s *session) prepareFile(opts Options) error {
+// prepareFile sets the connection up and brings the schema up to date.
+func (s *session) prepareFile(opts Options, schema []string) error {
 	if err := s.conn.Exec(pragmas); err != nil {
 		return err
 	}
@@ -177,7 +179,7 @@ func (s *session) prepareFile(opts Options) error {
 		s.walPages = pages
 		return nil
 	})
-	if err := s.migrate(migrations); err != nil {
+	if err := s.migrate(schema); err != nil {
 		return err
 	}
 	if opts.VFS == "" {

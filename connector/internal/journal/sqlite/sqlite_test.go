@@ -2,6 +2,11 @@ package sqlite_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,5 +56,53 @@ func opener(opts sqlite.Options, full func(bool)) journaltest.Opener {
 			}
 		},
 		Full: full,
+	}
+}
+
+// TestFile has what is particular to a file of the operating system.
+func TestFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "new folder", "journal #1.db")
+	j, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o600 {
+		t.Errorf("the journal's mode is %o, others can read customers' words", mode)
+	}
+	_, err = sqlite.Open(t.Context(), sqlite.Options{Path: path})
+	if holder := fmt.Sprintf("process %d", os.Getpid()); !errors.Is(err, journal.ErrLocked) || !strings.Contains(err.Error(), holder) {
+		t.Errorf("the second opener is told %q, and not that %s has it", err, holder)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j, err = sqlite.Open(t.Context(), sqlite.Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNoJournal refuses a file that is something else, and leaves it alone.
+func TestNoJournal(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "letter.txt")
+	text := strings.Repeat("Dear Sir, this is no database.\n", 1000)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), sqlite.Options{Path: path}); err == nil {
+		t.Fatal("a letter was opened as a journal")
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != text {
+		t.Errorf("the letter was changed: %v", err)
 	}
 }
