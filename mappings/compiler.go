@@ -211,8 +211,11 @@ func (c *compiler) finish(tree *parser.Tree, condition bool) (*expression, *flaw
 }
 
 func exampleComparison(t reflect.Type) string {
-	if t.Kind() == reflect.String {
+	switch {
+	case t.Kind() == reflect.String:
 		return ` != ""`
+	case t == reflect.TypeFor[time.Time]():
+		return " > state.first_seen"
 	}
 	return " > 0"
 }

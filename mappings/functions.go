@@ -63,9 +63,17 @@ func (e callError) Error() string { return string(e) }
 // bind makes a function of a mapping's scope out of f.
 func (f *function) bind(name string, s *scope) *builtin.Function {
 	b := &builtin.Function{
-		Name:     name,
-		Func:     func(args ...any) (any, error) { return f.call(s, args) },
-		Validate: f.result,
+		Name: name,
+		Func: func(args ...any) (any, error) { return f.call(s, args) },
+	}
+	if f.result != nil {
+		b.Validate = func(args []reflect.Type) (reflect.Type, error) {
+			t, err := f.result(args)
+			if err != nil {
+				err = fmt.Errorf("%w to call %s", err, name)
+			}
+			return t, err
+		}
 	}
 	for _, t := range f.signatures {
 		b.Types = append(b.Types, reflect.TypeOf(t))
@@ -117,7 +125,7 @@ func usage(name string) string {
 // sameOr is the result of functions that give back one of their arguments.
 func sameOr(args []reflect.Type) (reflect.Type, error) {
 	if len(args) != 2 {
-		return nil, fmt.Errorf("takes two values, not %d", len(args))
+		return nil, fmt.Errorf("two values are needed, and not %d,", len(args))
 	}
 	if args[0] == args[1] {
 		return args[0], nil
@@ -129,7 +137,7 @@ func sameOr(args []reflect.Type) (reflect.Type, error) {
 func anyResult(least, most int) func([]reflect.Type) (reflect.Type, error) {
 	return func(args []reflect.Type) (reflect.Type, error) {
 		if len(args) < least || len(args) > most {
-			return nil, fmt.Errorf("takes %d to %d values, not %d", least, most, len(args))
+			return nil, fmt.Errorf("%d to %d values are needed, and not %d,", least, most, len(args))
 		}
 		return reflect.TypeFor[any](), nil
 	}

@@ -17,8 +17,10 @@ type loosener struct{ leaves map[string]path }
 func (l *loosener) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.MemberNode:
-		if _, leaf := l.leaves[pathOf(n)]; leaf {
-			ast.Patch(node, &ast.IdentifierNode{Value: pathOf(n)})
+		if p, leaf := l.leaves[pathOf(n)]; leaf {
+			name := &ast.IdentifierNode{Value: p.name}
+			ast.Patch(node, name)
+			name.SetType(p.of)
 			return
 		}
 		if isOpen(n.Node) || n.Node.Type().Kind() == reflect.Map || n.Node.Type().Kind() == reflect.Slice {

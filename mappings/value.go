@@ -232,7 +232,7 @@ func (l *loader) expression(n *yaml.Node, s segment) *expression {
 		return nil
 	}
 	if s.open {
-		l.wrong(l.source.within(n, s.at-2), "close it with }", "an expression begins with ${ and does not end")
+		l.wrong(l.source.within(n, s.at-2), l.openHint(n), "an expression begins with ${ and does not end")
 		return nil
 	}
 	e, flaws := l.compiler.compile(s.text)
@@ -241,6 +241,15 @@ func (l *loader) expression(n *yaml.Node, s segment) *expression {
 		e.at = l.source.within(n, s.at)
 	}
 	return e
+}
+
+// openHint knows that YAML takes a # behind a space for a comment.
+func (l *loader) openHint(n *yaml.Node) string {
+	line := l.source.lines[min(max(n.Line, 1), len(l.source.lines))-1]
+	if n.Style == 0 && strings.Contains(string(line), " #") {
+		return `put quotes around the value: YAML takes " #" for the beginning of a comment`
+	}
+	return "close it with }"
 }
 
 // spent counts an expression, and reports once when there are too many.
