@@ -33,6 +33,9 @@ func (s *session) findMessage(rec *record, a *arrival) error {
 		return nil
 	}
 	for _, d := range []int64{day, day - 1, day + 1} {
+		if d > s.newestDay {
+			continue
+		}
 		if err := s.loadMessage(&rec.message, d, a.message); err != nil || rec.message.found {
 			return err
 		}
@@ -86,6 +89,7 @@ func (s *session) noteMessage(rec *record, a *arrival) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	s.newestDay = max(s.newestDay, m.day)
 	var revision int
 	m.revisions, revision = countRevision(m.revisions, rec.kind)
 	if m.customer == 0 {

@@ -161,26 +161,29 @@ func (s *session) begin(sr *search) error {
 }
 
 // newestOf finds the customer that the filter names, by key, number or user id,
-// in whichever business it is, and gives its newest event.
+// in the first business that knows it, and gives its newest event.
 func (s *session) newestOf(sr *search) (int64, error) {
-	scan := func(r row) { sr.customer = r.int(0) }
-	found, err := s.one(scan, `SELECT id FROM customers WHERE key = ? LIMIT 1`, sr.Customer)
-	if err != nil {
+	const next = `SELECT coalesce(min(business), -1) FROM identities WHERE business > ?`
+	business, err := s.number(next, -1)
+	for err == nil && business >= 0 && sr.customer == 0 {
+		if sr.customer, err = s.customerNamed(business, sr.Customer); err == nil {
+			business, err = s.number(next, business)
+		}
+	}
+	if err != nil || sr.customer == 0 {
 		return 0, err
 	}
-	for _, key := range []string{identity.PhoneKey(sr.Customer), userPrefix + sr.Customer} {
-		if found || key == "" {
-			continue
-		}
-		found, err = s.one(scan, `SELECT customer FROM identities WHERE key = ? LIMIT 1`, key)
-		if err != nil {
-			return 0, err
-		}
-	}
-	if !found {
-		return 0, nil
-	}
 	return s.number(`SELECT last FROM customers WHERE id = ?`, sr.customer)
+}
+
+func (s *session) customerNamed(business int64, name string) (int64, error) {
+	id, err := s.number(`SELECT id FROM customers WHERE business = ? AND key = ?`, business, name)
+	for _, key := range []string{identity.PhoneKey(name), userPrefix + name} {
+		if err == nil && id == 0 && key != "" {
+			id, err = s.number(`SELECT customer FROM identities WHERE business = ? AND key = ?`, business, key)
+		}
+	}
+	return id, err
 }
 
 // stretch looks at the search's next rows and gives those that it means.

@@ -16,6 +16,8 @@ type session struct {
 	names names
 	// last is the highest event number given, committed or not.
 	last int64
+	// newestDay is the newest that the messages table has, or a later one.
+	newestDay int64
 	// counts are the changes of counters that the open transaction has made.
 	counts map[counter]int64
 	// known holds the destinations that have a row.

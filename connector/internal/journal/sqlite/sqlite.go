@@ -188,7 +188,10 @@ func (s *session) prepareFile(opts Options, schema []string) error {
 		}
 	}
 	var err error
-	s.last, err = s.number(`SELECT last FROM sequence`)
+	if s.last, err = s.number(`SELECT last FROM sequence`); err != nil {
+		return err
+	}
+	s.newestDay, err = s.number(`SELECT coalesce(max(day), 0) FROM messages`)
 	return err
 }
 
