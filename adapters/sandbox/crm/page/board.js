@@ -25,8 +25,11 @@ function when(iso) {
   return today ? t.toLocaleTimeString([], clock) : t.toLocaleString([], { day: "numeric", month: "short", ...clock });
 }
 
+// A name in another direction must not turn the number beside it around.
 function title(line) {
-  return [line.contact, line.phone].filter(Boolean).join(" · ") || "Contact without a name";
+  const name = line.contact && "\u2068" + line.contact + "\u2069";
+  const phone = line.phone && "\u2066" + line.phone + "\u2069";
+  return [name, phone].filter(Boolean).join(" · ") || "Contact without a name";
 }
 
 function ticketRow(line) {
