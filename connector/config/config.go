@@ -162,6 +162,9 @@ func (q *Quota) Limits(adapters []connector.Window) []connector.Window {
 	if len(limits) == 0 {
 		limits = append(limits, adapters...)
 	}
+	if q.Share == 0 {
+		return limits
+	}
 	for i := range limits {
 		limits[i].Calls = max(1, int(q.Share.Of(limits[i].Calls)))
 	}

@@ -162,6 +162,11 @@ func TestOneMistake(t *testing.T) {
 		src    string
 		want   string
 	}{
+		"line end in a secret": {
+			reason: "only the line's end is dropped from a secret",
+			src:    "sources: [{secret: '${LINE}', account: [x]}]\ndestinations: [{adapter: sandbox}]",
+			want:   "c.yaml:1:40: here must be one value, not a list",
+		},
 		"syntax": {
 			reason: "a file that is no YAML says so once, and where",
 			src:    "listen: :8080\n  x: y",
@@ -211,7 +216,7 @@ func TestOneMistake(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := config.Parse("c.yaml", []byte(c.src), env("EMPTY", "", "TOKEN", "do-not-show"))
+			_, err := config.Parse("c.yaml", []byte(c.src), env("EMPTY", "", "TOKEN", "do-not-show", "LINE", "x\n"))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s:\n got %v\nwant %s", c.reason, err, c.want)
 			}
@@ -342,10 +347,14 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("url: x\ntoken: ${A}\nextra: {a: [1]}\n"))
 	f.Fuzz(func(_ *testing.T, src []byte) {
 		c, _ := config.Parse("", src, env("A", "1"))
 		if c != nil {
 			_ = c.CheckAdapters(nil)
+		}
+		if s, err := config.ParseSettings("", src, env("A", "1")); err == nil {
+			_ = s.Decode(&shop{})
 		}
 	})
 }

@@ -174,8 +174,11 @@ func (d *decoder) field(n *yaml.Node, fields fieldSet, name string, places map[s
 func (d *decoder) unknown(key *yaml.Node, fields fieldSet, places map[string]Position) {
 	known := fields.names()
 	if meant := nearest(key.Value, known); meant != "" {
-		places[strings.TrimSuffix(meant, "_file")] = d.origin.at(key)
-		places[meant] = d.origin.at(key)
+		for _, name := range []string{meant, strings.TrimSuffix(meant, "_file")} {
+			if _, given := places[name]; !given {
+				places[name] = d.origin.at(key)
+			}
+		}
 	}
 	hint := suggest(key.Value, known)
 	if key.Value == "<<" {
@@ -259,6 +262,10 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value) {
 // setScalar sets v from its text. Its errors go on after the value: "is no …".
 func setScalar(text string, v reflect.Value) error {
 	switch v.Type() {
+	case secretType:
+		// Whoever fills a variable from a file brings the end of the line along.
+		v.SetString(strings.TrimRight(text, "\r\n"))
+		return nil
 	case durationType:
 		duration, err := parseDuration(text)
 		if err == nil {
