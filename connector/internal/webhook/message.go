@@ -197,32 +197,39 @@ func (r *reader) newPhone(system fields) string {
 }
 
 // messageError reads why a message failed or could not be shown: WhatsApp's list,
-// a single object, flat fields, or only a reason.
+// a single object, or flat fields, which only events that tell of a failure have.
 func (r *reader) messageError() *connector.MessageError {
 	source := r.object("errors")
 	if source == nil {
 		source = r.object("error")
 	}
+	if source != nil {
+		return errorObject(source)
+	}
+	switch r.kind {
+	case connector.MessageReceived, connector.MessageSent, connector.MessageDelivered, connector.MessageRead:
+		return nil
+	}
 	e := connector.MessageError{
-		Title:  source.text("title", "message", "type"),
-		Detail: source.object("error_data").text("details"),
+		Title:  r.text("error_title", "error_message", "error", "failure_reason", "failed_reason"),
+		Detail: r.text("error_details", "error_detail"),
 	}
-	code := source.text("code", "error_code")
-	if e.Detail == "" {
-		e.Detail = source.text("details", "detail", "error_details")
+	if e.Title == "" && r.kind == connector.MessageFailed {
+		e.Title = r.text("reason")
 	}
-	if e.Detail == "" && source.text("message") != e.Title {
-		e.Detail = source.text("message")
+	return withCode(e, r.text("error_code"))
+}
+
+// errorObject reads WhatsApp's own shape and those that are like it.
+func errorObject(o fields) *connector.MessageError {
+	e := connector.MessageError{
+		Title:  o.text("title", "message", "type"),
+		Detail: or(o.object("error_data").text("details"), o.text("details", "detail", "error_details")),
 	}
-	if source == nil {
-		code = r.text("error_code")
-		e.Title = r.text("error_title", "error_message", "error", "failure_reason", "failed_reason")
-		if e.Title == "" && r.kind == connector.MessageFailed {
-			e.Title = r.text("reason")
-		}
-		e.Detail = r.text("error_details", "error_detail")
+	if e.Detail == "" && o.text("message") != e.Title {
+		e.Detail = o.text("message")
 	}
-	return withCode(e, code)
+	return withCode(e, o.text("code", "error_code"))
 }
 
 // withCode adds the code. Platforms send it as a number or in a string, some a

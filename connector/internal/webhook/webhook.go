@@ -132,10 +132,11 @@ func complete(e *connector.Event, raw []byte) error {
 
 // get looks a field of the message up.
 func (r *reader) get(name string) any {
-	if v, ok := r.data[name]; ok && v != nil {
-		return v
+	v := r.data[name]
+	if v == nil && r.nested != nil {
+		return r.nested[name]
 	}
-	return r.nested[name]
+	return v
 }
 
 // text looks the first of several names of a field up that has a text.
