@@ -12,6 +12,23 @@
 // and never fails on purpose. The page at / shows tickets and conversations as
 // they appear.
 //
+// Under /api are, without a token:
+//
+//	GET    /api/contacts                ?phone=, all digits compared
+//	GET    /api/tickets                 ?contact_id=
+//	GET    /api/tickets/{id}/comments
+//	GET    /api/stats                   calls, by endpoint, records written, worst window
+//	GET    /api/control                 the settings
+//	PUT    /api/control                 {"faults": 0.05}, {"faults": {"late": 0.1}}, {"required": {"ticket": ["category"]}},
+//	                                    {"down": "503"}: only what is named changes; see [Settings]
+//	PUT    /api/tickets/{id}/status     {"status": "solved"}
+//	POST   /api/tickets/{id}/comments   {"body": "…", "private": true}: an agent's own words
+//	POST   /api/tickets/{id}/merge      {"into": "42"}; contacts too
+//	DELETE /api/tickets/{id}            contacts too
+//
+// Lists are in order of creation and leave deleted and merged records out. Asked
+// for by id these answer 410, with the id of the record that they became.
+//
 // The package keeps nothing on disk, speaks of no vendor, and takes clock, timer
 // and randomness from its [Options]. Start with [New] and [Options].
 package crm
