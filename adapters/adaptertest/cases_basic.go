@@ -184,6 +184,23 @@ func statusLast(s *stage) {
 	if got := s.show(connector.KindTicket, id).Status; got != connector.TicketSolved {
 		s.errorf("the ticket is %q, want it solved", got)
 	}
+	s.solvedWithoutWords()
+}
+
+// solvedWithoutWords lets only the first write through: whichever that is, a
+// ticket must not be solved while its comment is missing.
+func (s *stage) solvedWithoutWords() {
+	id, opened := s.opened()
+	change := update(id, opened)
+	change.Comments = []connector.Comment{s.comment()}
+	change.Set.Standard = connector.Fields{connector.FieldStatus: connector.TicketSolved}
+	s.wire.set(onWrites, -1, after(1, answers(503, nil, synthetic)))
+	s.one(change)
+	s.wire.clear()
+	got := s.show(connector.KindTicket, id)
+	if got.Status == connector.TicketSolved && len(got.Comments) == len(opened.Comments) {
+		s.errorf("the ticket was solved before its comment was there")
+	}
 }
 
 func needsFills(s *stage) string {

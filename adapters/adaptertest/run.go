@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,11 +52,14 @@ func Run(t *testing.T, config Config) {
 	}
 }
 
-// Check plays the same cases, one after the other, and gives their outcomes.
-func Check(ctx context.Context, config Config) []Outcome {
+// Check plays the same cases, or those that are named, one after the other, and
+// gives their outcomes.
+func Check(ctx context.Context, config Config, named ...string) []Outcome {
 	var out []Outcome
 	for _, k := range cases() {
-		out = append(out, play(ctx, &config, k))
+		if len(named) == 0 || slices.Contains(named, k.name) {
+			out = append(out, play(ctx, &config, k))
+		}
 	}
 	return out
 }

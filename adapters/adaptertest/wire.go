@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -135,6 +136,17 @@ func answers(status int, header http.Header, body string) fault {
 	return func(r *http.Request, _ func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 		drain(r)
 		return respond(r, status, header, strings.NewReader(body)), nil
+	}
+}
+
+// after lets some requests through before the fault begins.
+func after(n int64, f fault) fault {
+	var seen atomic.Int64
+	return func(r *http.Request, pass func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+		if seen.Add(1) <= n {
+			return pass(r)
+		}
+		return f(r, pass)
 	}
 }
 

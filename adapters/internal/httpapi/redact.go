@@ -131,7 +131,9 @@ func shorten(s string, runes int) string {
 func (r *Request) said(open []string) []string {
 	var words []string
 	add := func(s string) {
-		for _, form := range []string{s, strings.TrimSpace(s), html.EscapeString(s), quoted(s), url.QueryEscape(s), url.PathEscape(s)} {
+		for _, form := range []string{
+			s, strings.TrimSpace(s), html.EscapeString(s), quoted(s), quotedForHTML(s), url.QueryEscape(s), url.PathEscape(s),
+		} {
 			if len(form) >= 3 {
 				words = append(words, form)
 			}
@@ -184,7 +186,17 @@ func walk(v any, open []string, add func(string)) {
 	}
 }
 
+// quoted and quotedForHTML are a string as JSON has it, in the two ways in which
+// encoders escape.
 func quoted(s string) string {
+	b, err := marshal(s)
+	if err != nil {
+		return ""
+	}
+	return strings.Trim(string(b), `"`)
+}
+
+func quotedForHTML(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {
 		return ""

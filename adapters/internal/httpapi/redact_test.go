@@ -17,7 +17,7 @@ func TestErrorsSayWhyAndNothingElse(t *testing.T) {
 	words := "my card is 4111, please <call> me & my wife \U0001F600 soon"
 	req := httpapi.Request{
 		Op: "create ticket", Method: "POST", Path: "/t", Query: url.Values{"key": {"hunter2"}},
-		JSON: map[string]any{"body": words, "name": "Ивáн", "status": "bogus", "contact": map[string]any{"phone": "+7 (916) 123-45-67"}},
+		JSON: map[string]any{"body": words, "name": "Ивáн", "status": "bogus", "note": `say "<hi>" now`, "contact": map[string]any{"phone": "+7 (916) 123-45-67"}},
 	}
 	body := func(message string) string {
 		b, _ := json.Marshal(map[string]string{"message": message, "code": "VALIDATION"})
@@ -32,6 +32,7 @@ func TestErrorsSayWhyAndNothingElse(t *testing.T) {
 		{"our own vocabulary stays", body("status bogus is not valid"), "bogus", nil},
 		{"the customer's words go", body("too long: " + words), "too long", []string{"card", "wife"}},
 		{"a shortened echo goes", body("too long: " + words[:20] + "…"), "too long", []string{"my card"}},
+		{"an echo of the whole request goes", body(`cannot read {"note":"say \"<hi>\" now"}`), "cannot read", []string{"hi", "say", "now"}},
 		{"names go", body("Ивáн exists"), "exists", []string{"Ивáн"}},
 		{"the number goes however it is written", body("phone +79161234567, +7 916 123-45-67, 8(916)1234567 taken"), "taken", []string{"916"}},
 		{"addresses go", body("ivan@example.com is taken"), "is taken", []string{"ivan@"}},
