@@ -83,17 +83,17 @@ func slowAnswers(s *stage) {
 	change := s.creates(connector.KindTicket, 1)[0]
 	s.wire.set(anyCall, -1, dribbles)
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(s.ctx, 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(s.ctx, short)
 	defer cancel()
 	if s.observe(ctx, refOf(change))[0].Err == nil {
 		s.errorf("half an answer is taken for an observation")
 	}
 	s.wire.set(onWrites, -1, dribbles)
-	ctx, cancel = context.WithTimeout(s.ctx, 100*time.Millisecond)
+	ctx, cancel = context.WithTimeout(s.ctx, short)
 	defer cancel()
 	s.ended("create a ticket whose answer never ends", s.apply(ctx, change)[0].Err, connector.Ambiguous)
 	if took := time.Since(began); took > 2*soon {
-		s.errorf("two calls took %s with contexts of 100 ms", took)
+		s.errorf("two calls took %s with contexts of %s", took, short)
 	}
 }
 

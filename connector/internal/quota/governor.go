@@ -15,7 +15,7 @@ import (
 type Ledger interface {
 	// Reserve returns after the reservation is synced.
 	Reserve(ctx context.Context, r journal.Reservation) error
-	// Reserved gives the reservations whose Until is after a time.
+	// Reserved gives the reservations that were made after a time.
 	Reserved(ctx context.Context, after time.Time) ([]journal.Reservation, error)
 }
 
@@ -126,7 +126,7 @@ func (g *Governor) restore(ctx context.Context) error {
 	for _, w := range g.windows {
 		longest = max(longest, w.hold+2*w.grain)
 	}
-	rs, err := g.ledger.Reserved(ctx, g.start.Add(-longest-g.late))
+	rs, err := g.ledger.Reserved(ctx, g.start.Add(-longest-g.late-blockLife))
 	if err != nil {
 		return fmt.Errorf("read reserved calls: %w", err)
 	}

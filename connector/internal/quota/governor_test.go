@@ -42,7 +42,7 @@ func (l *ledger) Reserved(_ context.Context, after time.Time) ([]journal.Reserva
 	defer l.mu.Unlock()
 	var out []journal.Reservation
 	for _, r := range l.kept {
-		if r.Until.After(after) {
+		if r.At.After(after) {
 			out = append(out, r)
 		}
 	}
