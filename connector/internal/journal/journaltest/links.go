@@ -101,5 +101,18 @@ var linkCases = map[string]func(*rig){
 		_, former := r.link(ticket(c, "t1").LinkKey)
 		_, current := r.link(ticket(c, "t2").LinkKey)
 		want(r, "are there", former || current, false)
+		third := ticket(c, "t3")
+		r.write(journal.Delta{Link: []journal.Link{third}, Unlink: []journal.LinkKey{third.LinkKey}})
+		_, there := r.link(third.LinkKey)
+		want(r, "what is written and removed is there", there, false)
+	},
+	"links are written in order": func(r *rig) {
+		r.accept(said(alice, "m1"))
+		c := r.claimOne()
+		r.write(journal.Delta{Link: []journal.Link{ticket(c, "t2"), ticket(c, "t1")}})
+		last, _ := r.link(ticket(c, "t1").LinkKey)
+		before, _ := r.link(ticket(c, "t2").LinkKey)
+		want(r, "the last is current", last.Current, true)
+		want(r, "the one before is current", before.Current, false)
 	},
 }

@@ -21,17 +21,42 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			j := openBench(b)
 			b.ResetTimer()
-			appendMany(b, j, b.N, callers)
+			appendMany(b, j, b.N, callers, conversation)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
+}
+
+// BenchmarkAppendBroadcast measures the receipts of a campaign to 100,000
+// recipients in no order, so that neighbours in time touch customers far apart.
+func BenchmarkAppendBroadcast(b *testing.B) {
+	j := openBench(b)
+	b.ResetTimer()
+	appendMany(b, j, b.N, 128, broadcast)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// broadcast is a receipt of a campaign: first all are sent, then delivered, then
+// read.
+func broadcast(i int64) journal.Entry {
+	const recipients = 100_003 // a prime, so that the steps reach everybody
+	statuses := []connector.Status{connector.StatusSent, connector.StatusDelivered, connector.StatusRead}
+	status := statuses[i/recipients%3]
+	e := conversation(i)
+	recipient := i * 7919 % recipients
+	e.Event.Type = connector.EventType("message." + string(status))
+	e.Event.Identity.Phone = fmt.Sprintf("+9188%08d", recipient)
+	e.Event.Message = &connector.Message{ID: fmt.Sprintf("campaign-%d", recipient), Status: status}
+	e.Raw = fmt.Appendf(nil, `{"event":%q,"data":{"message_id":%q,"n":%d}}`, e.Event.Type, e.Event.Message.ID, i)
+	e.Routes[0].Lane = connector.LaneState
+	return e
 }
 
 // BenchmarkClaimWrite measures a round of 100 customers with three events each:
 // the claim, and the commit of all outcomes and links.
 func BenchmarkClaimWrite(b *testing.B) {
 	j := openBench(b)
-	appendMany(b, j, 300*b.N, 128)
+	appendMany(b, j, 300*b.N, 128, conversation)
 	b.ResetTimer()
 	for range b.N {
 		claims, err := j.Claim(b.Context(), journal.ClaimRequest{
@@ -56,14 +81,14 @@ func openBench(b *testing.B) *sqlite.Journal {
 	return j
 }
 
-func appendMany(b *testing.B, j *sqlite.Journal, n, callers int) {
+func appendMany(b *testing.B, j *sqlite.Journal, n, callers int, entry func(int64) journal.Entry) {
 	b.Helper()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				if _, err := j.Append(context.Background(), j.Mark(), []journal.Entry{benchEntry(i)}); err != nil {
+				if _, err := j.Append(context.Background(), j.Mark(), []journal.Entry{entry(i)}); err != nil {
 					b.Error(err)
 					return
 				}
@@ -73,9 +98,9 @@ func appendMany(b *testing.B, j *sqlite.Journal, n, callers int) {
 	wg.Wait()
 }
 
-// benchEntry is one of three events of each customer, shuffled over 1,000
+// conversation is one of three events of each customer, shuffled over 1,000
 // customers at a time.
-func benchEntry(i int64) journal.Entry {
+func conversation(i int64) journal.Entry {
 	customer := i/3000*1000 + i%1000
 	id := fmt.Sprintf("wamid.HBgLMTU1NTU1NTU1NTUVAgARGBI%d", i)
 	phone := fmt.Sprintf("+9188%08d", customer)

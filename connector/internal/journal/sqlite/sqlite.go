@@ -36,7 +36,7 @@ type Options struct {
 	// Log takes what an operator should know; nil means silence.
 	Log logrus.FieldLogger
 	// CheckpointPages is how many pages of the write-ahead log are taken into the
-	// file at the latest; 0 means 2048 (16 MiB). Idle journals do it earlier.
+	// file at the latest; 0 means 4096 (16 MiB). Idle journals do it earlier.
 	CheckpointPages int
 	// Idle is how long nothing comes before the log is taken in all the same; 0
 	// means 100 ms, less than 0 never.
@@ -54,7 +54,7 @@ func (o *Options) validate() error {
 		o.Log = silence()
 	}
 	if o.CheckpointPages <= 0 {
-		o.CheckpointPages = 2048
+		o.CheckpointPages = 4096
 	}
 	if o.Idle == 0 {
 		o.Idle = 100 * time.Millisecond
@@ -140,7 +140,7 @@ func acquire(opts Options) (*lockFile, error) {
 // WAL under a rollback journal, which must not come back from the dead. With WAL
 // extra means the same as full: every commit is synced.
 const pragmas = `
-	PRAGMA page_size = 8192;
+	PRAGMA page_size = 4096;
 	PRAGMA locking_mode = exclusive;
 	PRAGMA synchronous = extra;
 	PRAGMA journal_mode = wal;

@@ -114,13 +114,13 @@ func (w *writing) intend(in *journal.Intent) error {
 }
 
 func (w *writing) linked(d *journal.Delta) error {
-	for _, k := range d.Unlink {
-		if err := w.unlink(w.destination, k); err != nil {
+	for i := range d.Link {
+		if err := w.link(w.destination, &d.Link[i]); err != nil {
 			return err
 		}
 	}
-	for i := range d.Link {
-		if err := w.link(w.destination, &d.Link[i]); err != nil {
+	for _, k := range d.Unlink {
+		if err := w.unlink(w.destination, k); err != nil {
 			return err
 		}
 	}
