@@ -289,6 +289,13 @@ func truth(_ *scope, args []any) (any, error) {
 	return nil, callError("a value that is neither true nor false is used as a condition")
 }
 
+// concat puts two texts together.
+func concat(_ *scope, args []any) (any, error) {
+	a, _ := args[0].(string)
+	b, _ := args[1].(string)
+	return clip(a + b), nil
+}
+
 // operate compares or reckons with values of which at least one is open.
 // Comparing with what is absent is false, and reckoning with it gives nothing.
 func operate(_ *scope, args []any) (any, error) {

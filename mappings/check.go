@@ -25,7 +25,7 @@ func (l *loader) checkTogether(m *Mapping) {
 // shadow gives the earlier rule that leaves a rule no event.
 func shadow(before []*rule, r *rule) *rule {
 	var last *rule
-	for _, t := range typesOf(r) {
+	for _, t := range r.types {
 		i := slices.IndexFunc(before, func(b *rule) bool { return b.always() && (b.stop || b.skip) && b.takes(t) })
 		if i < 0 {
 			return nil
@@ -51,13 +51,13 @@ func typesOf(r *rule) []connector.EventType {
 }
 
 func overlap(a, b *rule) bool {
-	return slices.ContainsFunc(typesOf(a), b.takes) || slices.ContainsFunc(typesOf(b), a.takes)
+	return slices.ContainsFunc(a.types, b.takes) || slices.ContainsFunc(b.types, a.takes)
 }
 
 // checkSlots reports comments of two rules that one event could give the same
 // key, so that one of them would be lost.
 func (l *loader) checkSlots(before, r *rule) {
-	if before.stop || before.skip || !overlap(before, r) {
+	if len(r.comments) == 0 || len(before.comments) == 0 || before.stop || before.skip || !overlap(before, r) {
 		return
 	}
 	for _, c := range r.comments {

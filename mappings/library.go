@@ -12,6 +12,7 @@ func library() map[string]*function {
 	all := map[string]*function{
 		"get":     {call: getMember, result: anyResult(2, 2)},
 		"items":   {call: listItems, signatures: []any{(func(any) []any)(nil)}},
+		"concat":  {call: concat, signatures: []any{(func(string, string) string)(nil)}},
 		"operate": {call: operate, result: anyResult(3, 3)},
 		"truth":   {call: truth, signatures: []any{(func(any) bool)(nil)}},
 	}

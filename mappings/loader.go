@@ -21,6 +21,11 @@ import (
 const (
 	maxSource      = 1 << 20
 	maxExpressions = 5000
+	maxRules       = 500
+	maxLets        = 100
+	maxTypes       = 30
+	// maxInOneValue is how many expressions one value may have.
+	maxInOneValue = 100
 )
 
 // language is part of every generation: it counts up when a new version of this
@@ -157,6 +162,10 @@ func (l *loader) lets(n *yaml.Node) []let {
 	}
 	if n.Kind != yaml.MappingNode {
 		l.wrong(placeOf(n), "write name: value in each line", "let must be a group of names")
+		return nil
+	}
+	if len(n.Content)/2 > maxLets {
+		l.wrong(placeOf(n), "", "let has more than %d names", maxLets)
 		return nil
 	}
 	l.pairs(n, func(key, _ *yaml.Node) { l.compiler.later[key.Value] = true })

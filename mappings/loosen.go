@@ -10,7 +10,8 @@ import (
 // loosener makes expressions bear what is absent from open data: a member of
 // nothing is nothing, comparing with nothing is false, a loop over nothing does
 // nothing. It runs after the types are known and puts calls of the internal
-// functions in. Typed paths become single names, which cost no reflection.
+// functions in, also where texts are put together, so that they stay bounded.
+// Typed paths become single names, which cost no reflection.
 type loosener struct{ leaves map[string]path }
 
 // Visit replaces a node whose operands are open.
@@ -57,7 +58,9 @@ func (l *loosener) binary(node *ast.Node, n *ast.BinaryNode) {
 	case "and", "&&", "or", "||":
 		n.Left, n.Right = condition(n.Left), condition(n.Right)
 	case "<", "<=", ">", ">=", "+", "-", "*", "/", "%":
-		if isOpen(n.Left) || isOpen(n.Right) {
+		if n.Operator == "+" && n.Left.Type().Kind() == reflect.String && n.Right.Type().Kind() == reflect.String {
+			ast.Patch(node, internalCall("concat", n.Left, n.Right))
+		} else if isOpen(n.Left) || isOpen(n.Right) {
 			ast.Patch(node, internalCall("operate", &ast.StringNode{Value: n.Operator}, n.Left, n.Right))
 		}
 	}

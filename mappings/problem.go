@@ -47,6 +47,9 @@ func (e Errors) Error() string {
 // place is a position in a file, counted from 1.
 type place struct{ line, column int }
 
+// maxProblems is how many problems of one file are reported.
+const maxProblems = 200
+
 // report collects the problems of one file.
 type report struct {
 	file     string
@@ -62,6 +65,9 @@ func (r *report) warn(at place, hint, format string, args ...any) {
 }
 
 func (r *report) add(at place, warning bool, hint, text string) {
+	if len(r.problems) >= maxProblems {
+		return
+	}
 	p := Problem{File: r.file, Line: at.line, Column: at.column, Text: text, Hint: hint, Warning: warning}
 	if !slices.Contains(r.problems, p) {
 		r.problems = append(r.problems, p)

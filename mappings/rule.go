@@ -17,6 +17,8 @@ type rule struct {
 	name string
 	at   place
 	on   []string
+	// types are those it names, and of the known ones those its wildcards take.
+	types []connector.EventType
 	// when holds when all its members do.
 	when     []*expression
 	contact  *record
@@ -80,6 +82,10 @@ func (l *loader) rules(o object) []*rule {
 		l.wrong(placeOf(n), "begin each rule with - name:", "rules must be a list")
 		return nil
 	}
+	if len(n.Content) > maxRules {
+		l.wrong(placeOf(n), "split it into several mappings", "the mapping has more than %d rules", maxRules)
+		return nil
+	}
 	var rules []*rule
 	names := map[string]int{}
 	for _, item := range n.Content {
@@ -108,6 +114,7 @@ func (l *loader) rule(n *yaml.Node) *rule {
 		r.at = placeOf(o.fields["name"])
 	}
 	r.on = o.on()
+	r.types = typesOf(r)
 	r.when = o.when()
 	if c := o.fields["contact"]; c != nil {
 		r.contact = l.record(c, "contact", "make")
@@ -179,6 +186,10 @@ func (o object) on() []string {
 	items := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {
 		items = n.Content
+	}
+	if len(items) > maxTypes {
+		o.wrong(placeOf(n), "use a wildcard such as message.*", "a rule names more than %d event types", maxTypes)
+		return nil
 	}
 	var on []string
 	for _, item := range items {

@@ -73,6 +73,7 @@ func segments(s string) []segment {
 			words.Reset()
 		}
 	}
+	counted, runes := 0, 0
 	for i := 0; i < len(s); {
 		switch {
 		case strings.HasPrefix(s[i:], "$${"):
@@ -81,7 +82,9 @@ func segments(s string) []segment {
 		case strings.HasPrefix(s[i:], "${"):
 			flush()
 			end, ok := closing(s, i+2)
-			out = append(out, segment{text: s[i+2 : end], code: true, at: utf8.RuneCountInString(s[:i+2]), open: !ok})
+			runes += utf8.RuneCountInString(s[counted : i+2])
+			counted = i + 2
+			out = append(out, segment{text: s[i+2 : end], code: true, at: runes, open: !ok})
 			i = min(end+1, len(s))
 		default:
 			words.WriteByte(s[i])
@@ -160,6 +163,10 @@ func (l *loader) scalar(n *yaml.Node, asHTML bool) *value {
 			return nil
 		}
 		return &value{single: e}
+	}
+	if len(pieces) > 2*maxInOneValue {
+		l.wrong(placeOf(n), "give parts of it names under let:", "a value has more than %d expressions", maxInOneValue)
+		return nil
 	}
 	v, good := &value{html: asHTML}, true
 	for _, p := range pieces {
