@@ -64,8 +64,9 @@ type Settings interface {
 // Deps is what an adapter is given to work with.
 type Deps struct {
 	// HTTP counts every request against the destination's quota, retries and
-	// redirects too, and refuses to write past a call's deadline. Adapters use
-	// no other client.
+	// redirects too, and refuses to write past a call's deadline. An error of its
+	// that has a method NotSent() bool answering true says that the request never
+	// left. Adapters use no other client.
 	HTTP *http.Client
 	// Now is the clock.
 	Now func() time.Time

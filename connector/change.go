@@ -1,6 +1,10 @@
 package connector
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
 
 // Kind is a kind of record in a CRM.
 type Kind string
@@ -13,8 +17,43 @@ const (
 )
 
 // Fields are values by field name. A value is a string, bool, int64, float64,
-// time.Time, []string or nil; nil clears the field.
+// []string or nil; nil clears the field.
 type Fields map[string]any
+
+// UnmarshalJSON brings values back in the types that they had.
+func (f *Fields) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var raw map[string]any
+	if err := dec.Decode(&raw); err != nil {
+		return err
+	}
+	for name, v := range raw {
+		raw[name] = restore(v)
+	}
+	*f = raw
+	return nil
+}
+
+func restore(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		n, _ := v.Float64()
+		return n
+	case []any:
+		list := make([]string, 0, len(v))
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				list = append(list, s)
+			}
+		}
+		return list
+	}
+	return v
+}
 
 // The standard fields: every adapter translates those that its CRM has.
 // Mappings write further ones, in the CRM's own names, under fields:.
@@ -175,8 +214,11 @@ type Ref struct {
 	// Key is our name for it and ID the CRM's; one of them can be empty.
 	Key string
 	ID  string
-	// Identity helps to find a contact that somebody else made.
+	// Identity helps to find a contact that somebody else made. Phones are the
+	// forms under which a CRM may have stored the number, E.164, the likeliest
+	// first: Brazil's ninth digit, Mexico's and Argentina's 1 and 9.
 	Identity Identity
+	Phones   []string
 	// Parent is the ticket under which a comment is looked for.
 	Parent *Ref
 	// Body is the comment's text, for CRMs that keep no key of ours and where
@@ -201,8 +243,9 @@ type Observation struct {
 	// Blank names the fields that are empty in the CRM, for Fill. Nil means that
 	// the adapter does not know.
 	Blank []string
-	// Err says that this one could not be observed, or that its job is pending
-	// still or has refused it. The other fields then mean nothing.
+	// Err says that this one could not be observed, or how its job ended when it
+	// is not done: Pending still, Refused, or Stale. The other fields then mean
+	// nothing.
 	Err *Error
 }
 
@@ -235,7 +278,8 @@ type Result struct {
 	// Err is nil only when the CRM's answer for this very record says that it
 	// now is as asked for.
 	Err *Error
-	// Comments has one result for each comment of the change, in order.
+	// Comments has one result for each comment of the change, in order. It means
+	// nothing when Err is not nil.
 	Comments []CommentResult
 }
 

@@ -15,14 +15,17 @@ const (
 	Pending Ending = "pending"
 	// Retry: nothing happened and the same call can succeed later.
 	Retry Ending = "retry"
-	// Ambiguous: nobody knows whether it happened.
+	// Ambiguous: nobody knows whether it happened, or whether it will yet: an
+	// update, too, can be carried out after a newer one.
 	Ambiguous Ending = "ambiguous"
 	// Stale: the linked record is deleted, merged, or closed for good.
 	Stale Ending = "stale"
 	// Refused: the CRM does not accept this record as it is.
 	Refused Ending = "refused"
 	// Broken: no call can succeed until a person acts or the day is over:
-	// credentials, permissions, the day's quota.
+	// credentials, permissions, the day's quota. For a 403 too: where the adapter
+	// is a Checker the engine asks who we are, and takes it as refused when that
+	// is answered.
 	Broken Ending = "broken"
 )
 

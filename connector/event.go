@@ -224,8 +224,16 @@ const (
 // Lane is the event's lane as far as its type tells: only receipts can wait.
 // A mapping that makes more of a receipt than a field decides otherwise.
 func (e *Event) Lane() Lane {
-	if e.Type.IsReceipt() && e.Type != MessageFailed && (e.Message == nil || e.Message.Text == "") {
-		return LaneState
+	switch {
+	case !e.Type.IsReceipt() || e.Type == MessageFailed:
+		return LaneThread
+	case e.Type == MessageSent && e.Message.hasContent():
+		return LaneThread
 	}
-	return LaneThread
+	return LaneState
+}
+
+// hasContent reports whether the webhook brought what the message says.
+func (m *Message) hasContent() bool {
+	return m != nil && (m.Text != "" || m.Caption != "" || m.Media != nil)
 }

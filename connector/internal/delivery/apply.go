@@ -11,6 +11,7 @@ import (
 
 	"github.com/crm-connector/crm-connector/connector"
 	"github.com/crm-connector/crm-connector/connector/internal/fold"
+	"github.com/crm-connector/crm-connector/connector/internal/identity"
 	"github.com/crm-connector/crm-connector/connector/internal/journal"
 )
 
@@ -24,8 +25,14 @@ type step struct {
 	link   journal.Link
 	of     []int64
 	events []int64
-	// ends says that the change closes the ticket.
-	ends bool
+	// ends says that the change closes the ticket. deadline is the last call's.
+	ends     bool
+	deadline time.Time
+}
+
+// writes reports whether the change writes fields.
+func (s *step) writes() bool {
+	return !s.change.Set.Empty() || !s.change.Fill.Empty() || s.change.Reopen
 }
 
 func (s *step) creates() bool { return s.change.ID == "" }
@@ -67,7 +74,7 @@ func (r *round) contactSteps() []*step {
 		s := r.contactStep(h)
 		switch {
 		case s == nil:
-		case s.creates() || r.lane == connector.LaneState:
+		case s.creates() || r.lane == connector.LaneState || h.solo:
 			must = append(must, s)
 		default:
 			ride = append(ride, s)
@@ -100,6 +107,12 @@ func (r *round) contactStep(h *hand) *step {
 	r.offer(&u, h.blank)
 	if u.Empty() {
 		h.contactDone("")
+		return nil
+	}
+	if until, ok := h.echoes[h.contact.LinkKey]; ok {
+		if r.lane == connector.LaneState || h.solo {
+			h.wait(until)
+		}
 		return nil
 	}
 	s := &step{h: h, change: change, link: *h.contact, events: h.contactEvents()}
@@ -138,11 +151,11 @@ func remember(old, next map[string]journal.Written) map[string]journal.Written {
 	return all
 }
 
-// ticketMakesContact reports whether the hand's first ticket will make the
-// contact in the same call.
+// ticketMakesContact reports whether the hand's tickets will make the contact in
+// the same call. A ticket that exists needs its contact beforehand.
 func (r *round) ticketMakesContact(h *hand) bool {
-	return r.w.desc.MakesContact && slices.ContainsFunc(h.threads, func(t *thread) bool {
-		return r.takesPart(t) && !t.known()
+	return r.w.desc.MakesContact && h.active(r) && !slices.ContainsFunc(h.threads, func(t *thread) bool {
+		return r.takesPart(t) && t.known()
 	})
 }
 
@@ -183,11 +196,17 @@ func (r *round) ticketSteps() []*step {
 	for _, h := range r.hands {
 		for _, t := range h.threads {
 			for !h.halted() && r.takesPart(t) {
-				if s := r.ticketStep(h, t, &t.segments[0]); s != nil {
-					steps = append(steps, s)
-					break
+				s := r.ticketStep(h, t, &t.segments[0])
+				if s == nil {
+					t.segments = t.segments[1:] // nothing to do for it
+					continue
 				}
-				t.segments = t.segments[1:] // nothing to do for it
+				if until, ok := h.echoes[s.link.LinkKey]; ok && !s.creates() && s.writes() {
+					h.wait(until)
+				} else {
+					steps = append(steps, s)
+				}
+				break
 			}
 		}
 	}
@@ -251,7 +270,8 @@ func latest(a, b time.Time) time.Time {
 }
 
 func (h *hand) contactRef() connector.Ref {
-	ref := connector.Ref{Kind: connector.KindContact, Key: h.customer.Key, Identity: h.customer.Identity}
+	id := h.customer.Identity
+	ref := connector.Ref{Kind: connector.KindContact, Key: h.customer.Key, Identity: id, Phones: identity.Variants(id.Phone)}
 	if h.contact != nil {
 		ref.ID = h.contact.ID
 	}
@@ -414,6 +434,7 @@ func checkShape(changes []connector.Change, results []connector.Result) error {
 func (r *round) intend(steps []*step, deadline time.Time) bool {
 	before := len(r.delta.Intend)
 	for _, s := range steps {
+		s.deadline = deadline
 		if s.creates() {
 			r.intention(s, s.link, s.first(), deadline)
 		}
@@ -457,8 +478,12 @@ func (s *step) pin(r *round) {
 	}
 }
 
-// flush writes the delta as it is and begins a new one.
+// flush writes the delta as it is and begins a new one. Events that have ended go
+// along: an intent must not be forgotten before what was decided about it is known.
 func (r *round) flush(ctx context.Context) error {
+	for _, h := range r.hands {
+		r.ended(h)
+	}
 	err := r.w.Journal.Write(context.WithoutCancel(ctx), r.w.Destination, &r.delta)
 	r.delta = journal.Delta{Pin: map[int64][]byte{}}
 	return err

@@ -52,6 +52,9 @@ func (r *round) done(ctx context.Context, s *step, res connector.Result) {
 	}
 	if s.creates() {
 		r.settleKey(s.h, l.LinkKey)
+		if until, ok := s.h.echoes[l.LinkKey]; ok {
+			r.mayEcho(s, l, until)
+		}
 	}
 	r.link(s.h, l)
 	s.h.progress = true
@@ -125,15 +128,42 @@ func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
 	for _, c := range s.change.Comments {
 		r.undone(s.h, s.commentLink(c, "").LinkKey, err)
 	}
-	if err.Ending == connector.Pending && !s.creates() {
-		l := s.link
-		r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: l, Event: s.first(), Deadline: r.now, Settled: r.now, Job: err.Job})
+	switch {
+	case s.creates():
+	case err.Ending == connector.Pending:
+		r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: s.link, Event: s.first(), Deadline: r.now, Settled: r.now, Job: err.Job})
+	case err.Ending == connector.Ambiguous && s.writes():
+		r.doubt(s)
+		r.mayEcho(s, s.link, s.deadline.Add(r.w.desc.For(s.link.Kind).Settling))
 	}
 	if err.Ending == connector.Refused {
 		r.refusedStep(s, err)
 		return
 	}
 	r.halt(ctx, s, err)
+}
+
+// doubt forgets what was last written to the fields of an update whose end is not
+// known: whatever they should hold is written again.
+func (r *round) doubt(s *step) {
+	was := s.h.contact
+	if s.t != nil {
+		was = s.t.current
+	}
+	l := *was
+	l.Written = map[string]journal.Written{}
+	for name, v := range was.Written {
+		if s.link.Written[name] == v {
+			l.Written[name] = v
+		}
+	}
+	r.link(s.h, l)
+}
+
+// mayEcho remembers that the CRM may still carry out a call on the record.
+func (r *round) mayEcho(s *step, l journal.Link, until time.Time) {
+	s.h.echoes[l.LinkKey] = until
+	r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: l, Event: s.first(), Deadline: s.deadline, Settled: until})
 }
 
 // undone keeps the intent of what may be done, or is with the CRM as a job, and
@@ -176,19 +206,26 @@ func (r *round) halt(ctx context.Context, s *step, err *connector.Error) {
 // stale forgets what the CRM has deleted, merged or closed for good: the next
 // round looks again and decides by the mapping's policy.
 func (r *round) stale(s *step, err *connector.Error) {
-	if err.Stale == connector.KindContact || s.t == nil {
-		r.contactGone(s.h, err)
+	if s.t == nil || !s.t.known() {
+		r.staleLink(s.h, s.link, err)
 		return
 	}
-	if s.t.known() {
-		l := *s.t.current
+	r.staleLink(s.h, *s.t.current, err)
+}
+
+func (r *round) staleLink(h *hand, l journal.Link, err *connector.Error) {
+	if err.Stale == connector.KindContact || l.Kind == connector.KindContact {
+		r.contactGone(h, err)
+		return
+	}
+	if l.Kind == connector.KindTicket && l.ID != "" {
 		l.Condition, l.Seen = "", time.Time{}
 		if err.Successor != "" {
 			l.ID, l.URL = err.Successor, ""
 		}
-		r.link(s.h, l)
+		r.link(h, l)
 	}
-	s.h.stop(err)
+	h.stop(err)
 }
 
 // contactGone follows a merged contact, and forgets a deleted one: it is made

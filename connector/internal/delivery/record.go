@@ -73,11 +73,20 @@ func (r *round) outcomes(h *hand) {
 				r.delta.Defer = append(r.delta.Defer, journal.PendingKey{Customer: h.customer.ID, Event: k.id()})
 			}
 		}
-		if k.outcome != nil {
-			r.delta.Outcomes = append(r.delta.Outcomes, *k.outcome)
-			if f := r.w.Hooks.Outcome; f != nil {
-				f(k.outcome.State)
-			}
+	}
+	r.ended(h)
+}
+
+// ended puts the outcomes that the journal does not have yet into the delta.
+func (r *round) ended(h *hand) {
+	for _, k := range h.works {
+		if k.outcome == nil || k.recorded {
+			continue
+		}
+		k.recorded = true
+		r.delta.Outcomes = append(r.delta.Outcomes, *k.outcome)
+		if f := r.w.Hooks.Outcome; f != nil {
+			f(k.outcome.State)
 		}
 	}
 }

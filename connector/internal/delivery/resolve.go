@@ -112,7 +112,7 @@ func (r *round) takesPart(t *thread) bool {
 func (h *hand) active(r *round) bool { return slices.ContainsFunc(h.threads, r.takesPart) }
 
 func (r *round) contactAsks(h *hand) []ask {
-	ref := connector.Ref{Kind: connector.KindContact, Key: h.customer.Key, Identity: h.customer.Identity}
+	ref := h.contactRef()
 	if h.contact == nil {
 		if !h.wanted && !h.active(r) {
 			return nil
@@ -120,7 +120,6 @@ func (r *round) contactAsks(h *hand) []ask {
 		return []ask{{h: h, ref: ref, take: func(o connector.Observation) { r.contactSeen(h, o) }}}
 	}
 	if u := h.wish.ForUpdate(h.contact.Written); r.lane == connector.LaneState && !u.Fill.Empty() && !r.w.desc.Fills {
-		ref.ID = h.contact.ID
 		return []ask{{h: h, ref: ref, take: func(o connector.Observation) { r.contactSeen(h, o) }}}
 	}
 	return nil

@@ -53,10 +53,15 @@ type hand struct {
 	// contact is the link to the contact, nil while the CRM's is not known.
 	contact *journal.Link
 	// wish is what the events want of the contact, wanted whether they do.
-	wish    fold.Contact
-	wanted  bool
+	wish   fold.Contact
+	wanted bool
+	// solo says that one event is taken alone, and whole.
+	solo    bool
 	threads []*thread
 	intents map[journal.LinkKey]*journal.Intent
+	// echoes are calls that may still be carried out though the record is there:
+	// until then a newer value could be overwritten by the older one.
+	echoes map[journal.LinkKey]time.Time
 	// blank names the contact's empty fields where they were observed.
 	blank map[string]bool
 
@@ -98,8 +103,9 @@ type work struct {
 	refused bool
 	// note says why a part was dropped.
 	note string
-	// outcome is set when the event has ended.
-	outcome *journal.Outcome
+	// outcome is set when the event has ended, recorded when it is in a delta.
+	outcome  *journal.Outcome
+	recorded bool
 }
 
 func (k *work) id() int64 { return k.stored.Event.ID }
@@ -134,7 +140,7 @@ func (w *Worker) begin(j *job) *round {
 	r := &round{w: w, mapper: m, policy: m.Policy(), lane: j.lane, now: w.Now()}
 	r.delta.Pin = map[int64][]byte{}
 	for _, c := range j.claims {
-		h := &hand{claim: c, customer: c.Customer, intents: map[journal.LinkKey]*journal.Intent{}}
+		h := &hand{claim: c, customer: c.Customer, intents: map[journal.LinkKey]*journal.Intent{}, echoes: map[journal.LinkKey]time.Time{}}
 		for i := range c.Intents {
 			h.intents[c.Intents[i].Link.LinkKey] = &c.Intents[i]
 		}
@@ -177,7 +183,7 @@ func (r *round) mapEvents() {
 }
 
 func (r *round) mapEvent(h *hand, k *work) {
-	event, err := r.w.Read(&k.stored)
+	event, err := Whole(&k.stored)
 	if err != nil {
 		r.refuse(h, k, "", &connector.Error{Ending: connector.Refused, Op: "read event", Code: "unreadable", Cause: err})
 		return
@@ -280,6 +286,7 @@ func (r *round) fold() {
 		if h.halted() {
 			continue
 		}
+		h.solo = r.w.isSolo(h.customer.ID)
 		for _, k := range h.works {
 			if !k.live() {
 				continue
@@ -292,7 +299,7 @@ func (r *round) fold() {
 			if k.thread {
 				r.thread(h, k)
 			}
-			if r.w.isSolo(h.customer.ID) {
+			if h.solo {
 				break
 			}
 		}
@@ -314,7 +321,7 @@ func (r *round) thread(h *hand, k *work) {
 	}
 	t.opened = t.opened || opens
 	t.items = append(t.items, item)
-	t.urgent = t.urgent || k.mapped.Lane() == connector.LaneThread
+	t.urgent = t.urgent || k.mapped.Lane() == connector.LaneThread || h.solo
 }
 
 // conversation gives the hand's thread for an account of the business.

@@ -12,7 +12,8 @@ import (
 // journal: the process was stopped in the middle, the answer got lost, or the
 // CRM took a job. What turns out to be done is linked; an absence counts once the
 // CRM can no longer be at work on the call, and then the create is done again.
-// Until then the customer waits.
+// Until then the customer waits; not where the CRM knows our keys, since there a
+// second create makes no second record.
 func (r *round) settle(ctx context.Context) error {
 	if err := r.settleKind(ctx, func(k connector.Kind) bool { return k != connector.KindComment }); err != nil {
 		return err
@@ -43,22 +44,38 @@ func (r *round) settleKind(ctx context.Context, of func(connector.Kind) bool) er
 
 // question is what to ask the CRM about an intent, if anything is to be asked.
 func (r *round) question(h *hand, in *journal.Intent) (ask, bool) {
-	switch {
-	case in.Job == "" && r.creation(in) == connector.Blind:
-		r.unknown(h, in)
+	if in.Job == "" && in.Link.ID != "" {
+		r.echo(h, in)
 		return ask{}, false
-	case in.Job == "" && r.creation(in) == connector.Keyed && r.repeats(h, in):
-		return ask{}, false // done again with the same key, which the CRM recognises
+	}
+	if in.Job == "" && r.creation(in) == connector.Blind {
+		if r.now.Before(in.Settled) {
+			h.wait(in.Settled) // it may land yet, and nothing must come before it
+		} else {
+			r.unknown(h, in)
+		}
+		return ask{}, false
 	}
 	ref := connector.Ref{Kind: in.Link.Kind, Key: in.Link.Key, ID: in.Link.ID, Job: in.Job}
 	if ref.Kind == connector.KindContact {
-		ref.Identity = h.customer.Identity
+		ref = h.contactRef()
+		ref.ID, ref.Job = in.Link.ID, in.Job
 	}
 	if ref.Kind == connector.KindComment {
 		ref.Body = h.body(in.Link.Key)
 		ref.Parent = &connector.Ref{Kind: connector.KindTicket, Key: in.Link.Ticket}
 	}
 	return ask{h: h, ref: ref, take: func(o connector.Observation) { r.settled(h, in, o) }}, true
+}
+
+// echo keeps an update, or a create that was done again, from being written over
+// until the CRM can no longer carry out the first call.
+func (r *round) echo(h *hand, in *journal.Intent) {
+	if r.now.Before(in.Settled) {
+		h.echoes[in.Link.LinkKey] = in.Settled
+		return
+	}
+	r.close(h, in)
 }
 
 // creation is how a kind is protected from being made twice. A ticket's create
@@ -69,13 +86,6 @@ func (r *round) creation(in *journal.Intent) connector.Creation {
 		return connector.Found
 	}
 	return c
-}
-
-// repeats reports whether the event that wanted the create is in hand, so that
-// the create will be done again.
-func (r *round) repeats(h *hand, in *journal.Intent) bool {
-	k := h.work(in.Event)
-	return k != nil && k.live()
 }
 
 func (h *hand) body(comment string) string {
@@ -131,6 +141,9 @@ func (r *round) settled(h *hand, in *journal.Intent, o connector.Observation) {
 		if k := h.work(in.Event); k != nil && k.live() {
 			r.refuse(h, k, in.Link.Kind, o.Err)
 		}
+	case o.Err != nil && o.Err.Ending == connector.Stale:
+		r.close(h, in)
+		r.staleLink(h, in.Link, o.Err)
 	case o.Err != nil:
 		h.stop(o.Err)
 	case o.Found:
@@ -138,9 +151,12 @@ func (r *round) settled(h *hand, in *journal.Intent, o connector.Observation) {
 		l := in.Link
 		l.ID, l.URL, l.Condition, l.Seen = o.ID, o.URL, o.Condition, r.now
 		r.link(h, l)
-	case in.Job == "" && r.now.Before(in.Settled):
+	case in.Job == "" && r.creation(in) != connector.Keyed && r.now.Before(in.Settled):
 		h.wait(r.lookAgain(in))
 	default:
+		if in.Job == "" && r.now.Before(in.Settled) {
+			h.echoes[in.Link.LinkKey] = in.Settled
+		}
 		r.close(h, in)
 	}
 }

@@ -38,8 +38,6 @@ type Options struct {
 	Adapter     connector.Adapter
 	Mapper      connector.Mapper
 	Journal     journal.Delivery
-	// Read gives a stored event whole again.
-	Read func(s *journal.Stored) (*connector.Event, error)
 	// Await blocks until the quota has room for a call, so that a call's deadline
 	// does not run while it waits.
 	Await func(ctx context.Context) error
@@ -244,18 +242,24 @@ func (w *Worker) due(ctx context.Context, limit int) (*job, time.Time, error) {
 			return j, time.Time{}, err
 		}
 	}
+	until := sooner(waiting.NextThread, waiting.NextState)
 	stateDue := waiting.OldestState.Add(w.stateWait())
-	if waiting.States >= batch || (waiting.States > 0 && !stateDue.After(now)) {
-		if j, err := w.claim(ctx, connector.LaneState, limit, now); j != nil || err != nil {
-			return j, time.Time{}, err
-		}
-		return nil, waiting.NextThread, nil // those that are due are in hand
-	}
-	until := waiting.NextThread
-	if waiting.States > 0 && (until.IsZero() || stateDue.Before(until)) {
-		until = stateDue
+	switch {
+	case waiting.States >= batch || (waiting.States > 0 && !stateDue.After(now)):
+		j, err := w.claim(ctx, connector.LaneState, limit, now)
+		return j, until, err // without a job, those that are due are in hand
+	case waiting.States > 0:
+		until = sooner(until, stateDue)
 	}
 	return nil, until, nil
+}
+
+// sooner gives the earlier of two times that may be zero for never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }
 
 // stateWait is how long state changes wait; not at all when the mapping makes

@@ -232,7 +232,11 @@ func (s *Segment) takes(it *Item, limit int) bool {
 // sameStatus reports whether the item only says the segment's status again, as a
 // rule does that sets a status with every message.
 func (s *Segment) sameStatus(it *Item) bool {
-	return !s.Ends && it.status() && it.Ticket.Set.Standard[connector.FieldStatus] == s.set[connector.FieldStatus].value
+	if s.Ends || !it.status() {
+		return false
+	}
+	again := register{value: it.Ticket.Set.Standard[connector.FieldStatus]}
+	return again.hash() == s.set[connector.FieldStatus].hash()
 }
 
 // add puts the item into the last segment; comments beyond the limit go on in

@@ -87,6 +87,8 @@ type Receipt struct {
 	// ID is the event's number, also for a duplicate, or the quarantine's.
 	ID       int64
 	Revision int
+	// Reason says why it was quarantined.
+	Reason string
 }
 
 // Fate is what intake did with an element.
@@ -133,9 +135,11 @@ type Waiting struct {
 	NextThread time.Time
 	// States counts the customers with only state changes that are not held
 	// back, up to the request's Count; OldestState is since when the first of
-	// them waits.
+	// them waits, and NextState when the next one that is held back will be due,
+	// zero when none is.
 	States      int
 	OldestState time.Time
+	NextState   time.Time
 }
 
 // ClaimRequest asks for customers with something due.

@@ -48,7 +48,7 @@ var waitingCases = map[string]func(*rig){
 		r.accept(receipt(alice, "m1", connector.StatusRead))
 		c := r.claim(connector.LaneState)[0]
 		r.write(journal.Delta{Release: []journal.Release{{Customer: c.Customer.ID, NotBefore: start.Add(time.Minute)}}})
-		want(r, "held", r.waiting(), journal.Waiting{})
+		want(r, "held", r.waiting(), journal.Waiting{NextState: start.Add(time.Minute)})
 		r.clock.advance(time.Minute)
 		want(r, "due", r.waiting(), journal.Waiting{States: 1, OldestState: start})
 	},
@@ -270,6 +270,8 @@ var writeCases = map[string]func(*rig){
 		in.Job = "j2"
 		r.write(journal.Delta{Intend: []journal.Intent{in}})
 		want(r, "written over", reflect.DeepEqual(r.claimOne().Intents, []journal.Intent{in}), true)
+		r.write(journal.Delta{Settle: []journal.LinkKey{in.Link.LinkKey}, Intend: []journal.Intent{in}})
+		want(r, "settled and begun again", len(r.claimOne().Intents), 1)
 		r.write(journal.Delta{Settle: []journal.LinkKey{in.Link.LinkKey}})
 		want(r, "settled", len(r.claimOne().Intents), 0)
 	},

@@ -29,10 +29,10 @@ func (s *session) waiting(destination int64, w journal.WaitingRequest) (out jour
 		return out, err
 	}
 	out.ThreadDue = len(threads) > 0
-	_, err = s.one(func(r row) { out.NextThread = r.time(0) },
-		`SELECT due FROM queue WHERE destination = ? AND held = 1 AND lane = ? AND due > ?
-		ORDER BY due LIMIT 1`, destination, int(connector.LaneThread), w.Now)
-	if err != nil {
+	if out.NextThread, err = s.next(destination, connector.LaneThread, w.Now); err != nil {
+		return out, err
+	}
+	if out.NextState, err = s.next(destination, connector.LaneState, w.Now); err != nil {
 		return out, err
 	}
 	states, err := s.due(destination, connector.LaneState, w.Now, w.Count)
@@ -44,6 +44,14 @@ func (s *session) waiting(destination int64, w journal.WaitingRequest) (out jour
 		out.OldestState = states[0].since
 	}
 	return out, nil
+}
+
+// next is when the next customer of a lane that is held back will be due.
+func (s *session) next(destination int64, lane connector.Lane, now time.Time) (due time.Time, err error) {
+	_, err = s.one(func(r row) { due = r.time(0) },
+		`SELECT due FROM queue WHERE destination = ? AND held = 1 AND lane = ? AND due > ?
+		ORDER BY due LIMIT 1`, destination, int(lane), now)
+	return due, err
 }
 
 // candidate is a customer with something due.
