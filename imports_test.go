@@ -40,8 +40,8 @@ var edges = map[string][]string{
 	// The engine's parts meet at the journal and not at each other.
 	"connector/internal/intake": {"connector", "connector/internal/journal", "connector/internal/webhook"},
 	"connector/internal/delivery": {
-		"connector", "connector/internal/fold", "connector/internal/journal", "connector/internal/quota",
-		"connector/internal/retry", "connector/internal/webhook",
+		"connector", "connector/internal/fold", "connector/internal/identity", "connector/internal/journal",
+		"connector/internal/quota", "connector/internal/retry", "connector/internal/webhook",
 	},
 	"connector/internal/console": {"connector", "connector/internal/journal"},
 	"connector/internal/simulation": {
