@@ -429,13 +429,13 @@ func checkShape(changes []connector.Change, results []connector.Result) error {
 	return nil
 }
 
-// intend puts the creates among the steps, and the wishes that they come from,
-// into the delta. It reports whether the journal must know before the call.
+// intend puts what the steps are about to do into the delta, with the wishes that
+// creates come from. It reports whether the journal must know before the call.
 func (r *round) intend(steps []*step, deadline time.Time) bool {
 	before := len(r.delta.Intend)
 	for _, s := range steps {
 		s.deadline = deadline
-		if s.creates() {
+		if s.creates() || s.writes() {
 			r.intention(s, s.link, s.first(), deadline)
 		}
 		for i, c := range s.change.Comments {

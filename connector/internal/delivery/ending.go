@@ -50,11 +50,9 @@ func (r *round) done(ctx context.Context, s *step, res connector.Result) {
 	if !all {
 		delete(l.Written, connector.FieldStatus) // it waits for the comments
 	}
-	if s.creates() {
-		r.settleKey(s.h, l.LinkKey)
-		if until, ok := s.h.echoes[l.LinkKey]; ok {
-			r.mayEcho(s, l, until)
-		}
+	r.settleKey(s.h, l.LinkKey)
+	if until, ok := s.h.echoes[l.LinkKey]; ok && s.creates() {
+		r.mayEcho(s, l, until)
 	}
 	r.link(s.h, l)
 	s.h.progress = true
@@ -122,19 +120,12 @@ func (r *round) segmentDone(s *step) {
 
 // failed takes in that a step is not done.
 func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
-	if s.creates() {
-		r.undone(s.h, s.link.LinkKey, err)
-	}
+	r.undone(s.h, s.link.LinkKey, err)
 	for _, c := range s.change.Comments {
 		r.undone(s.h, s.commentLink(c, "").LinkKey, err)
 	}
-	switch {
-	case s.creates():
-	case err.Ending == connector.Pending:
-		r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: s.link, Event: s.first(), Deadline: r.now, Settled: r.now, Job: err.Job})
-	case err.Ending == connector.Ambiguous && s.writes():
-		r.doubt(s)
-		r.mayEcho(s, s.link, s.deadline.Add(r.w.desc.For(s.link.Kind).Settling))
+	if err.Ending == connector.Ambiguous {
+		s.pin(r) // another mapping must not leave half of each
 	}
 	if err.Ending == connector.Refused {
 		r.refusedStep(s, err)
@@ -143,24 +134,8 @@ func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
 	r.halt(ctx, s, err)
 }
 
-// doubt forgets what was last written to the fields of an update whose end is not
-// known: whatever they should hold is written again.
-func (r *round) doubt(s *step) {
-	was := s.h.contact
-	if s.t != nil {
-		was = s.t.current
-	}
-	l := *was
-	l.Written = map[string]journal.Written{}
-	for name, v := range was.Written {
-		if s.link.Written[name] == v {
-			l.Written[name] = v
-		}
-	}
-	r.link(s.h, l)
-}
-
-// mayEcho remembers that the CRM may still carry out a call on the record.
+// mayEcho remembers that the CRM may still carry out an earlier create of the
+// record, which would write its fields again.
 func (r *round) mayEcho(s *step, l journal.Link, until time.Time) {
 	s.h.echoes[l.LinkKey] = until
 	r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: l, Event: s.first(), Deadline: s.deadline, Settled: until})

@@ -68,14 +68,35 @@ func (r *round) question(h *hand, in *journal.Intent) (ask, bool) {
 	return ask{h: h, ref: ref, take: func(o connector.Observation) { r.settled(h, in, o) }}, true
 }
 
-// echo keeps an update, or a create that was done again, from being written over
-// until the CRM can no longer carry out the first call.
+// echo takes in an update whose end is not known, or a create that was done again
+// while the first one may still be carried out: until that is over, nothing newer
+// is written that it could overwrite, and then all that it wrote is written again.
 func (r *round) echo(h *hand, in *journal.Intent) {
 	if r.now.Before(in.Settled) {
 		h.echoes[in.Link.LinkKey] = in.Settled
-		return
+	} else {
+		r.close(h, in)
 	}
-	r.close(h, in)
+	for _, l := range h.claim.Links {
+		if l.LinkKey == in.Link.LinkKey {
+			r.doubt(h, l, in.Link.Written)
+		}
+	}
+}
+
+// doubt forgets what was last written to those fields of a record that a call
+// of unknown end wanted to change.
+func (r *round) doubt(h *hand, l journal.Link, wanted map[string]journal.Written) {
+	kept := map[string]journal.Written{}
+	for name, v := range l.Written {
+		if wanted[name] == v {
+			kept[name] = v
+		}
+	}
+	if len(kept) < len(l.Written) {
+		l.Written = kept
+		r.link(h, l)
+	}
 }
 
 // creation is how a kind is protected from being made twice. A ticket's create

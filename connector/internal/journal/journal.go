@@ -232,17 +232,16 @@ type Written struct {
 	AsOf int64  `json:"e"`
 }
 
-// Intent is a create that was begun, or an update that the CRM has taken as an
-// asynchronous job. It is written before the call goes out and removed when its
-// end is known.
+// Intent is a create or an update of fields that was begun. It is written before
+// the call goes out and removed when its end is known.
 type Intent struct {
 	// Link is what to remember when the call turns out to be done; its ID is
 	// empty for a create.
 	Link Link
 	// Event is the event that wanted it.
 	Event int64
-	// Deadline is when our connection stops writing the call. Absence counts
-	// only after Settled.
+	// Deadline is when our connection stops writing the call. Only after Settled
+	// does an absence count, or can an update no longer be carried out.
 	Deadline time.Time
 	Settled  time.Time
 	// Job is the CRM's reference when it has taken an asynchronous job.
