@@ -51,13 +51,17 @@ func (r *round) done(ctx context.Context, s *step, res connector.Result) {
 		delete(l.Written, connector.FieldStatus) // it waits for the comments
 	}
 	r.settleKey(s.h, l.LinkKey)
-	if until, ok := s.h.echoes[l.LinkKey]; ok && s.creates() {
-		r.mayEcho(s, l, until)
+	until, echoes := s.h.echoes[l.LinkKey]
+	if echoes {
+		l.Written = nil // whatever it holds is written again when that is over
+		r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: l, Event: s.first(), Deadline: s.deadline, Settled: until})
 	}
 	r.link(s.h, l)
 	s.h.progress = true
 	if s.t == nil {
-		s.h.contactDone("")
+		if !echoes {
+			s.h.contactDone("")
+		}
 		return
 	}
 	if s.h.contact == nil && res.Contact != "" {
@@ -120,6 +124,9 @@ func (r *round) segmentDone(s *step) {
 
 // failed takes in that a step is not done.
 func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
+	if err.Ending == connector.Pending && s.h.intents[s.link.LinkKey] == nil {
+		r.intention(s, s.link, s.first(), s.deadline) // the job can find the ticket stale
+	}
 	r.undone(s.h, s.link.LinkKey, err)
 	for _, c := range s.change.Comments {
 		r.undone(s.h, s.commentLink(c, "").LinkKey, err)
@@ -132,13 +139,6 @@ func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
 		return
 	}
 	r.halt(ctx, s, err)
-}
-
-// mayEcho remembers that the CRM may still carry out an earlier create of the
-// record, which would write its fields again.
-func (r *round) mayEcho(s *step, l journal.Link, until time.Time) {
-	s.h.echoes[l.LinkKey] = until
-	r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: l, Event: s.first(), Deadline: s.deadline, Settled: until})
 }
 
 // undone keeps the intent of what may be done, or is with the CRM as a job, and
