@@ -183,6 +183,27 @@ func (g *Governor) Wait(ctx context.Context) (*Slot, error) {
 	}
 }
 
+// Room blocks until there is a slot in every window, and takes none: whoever
+// begins a call with a deadline lets the time pass here that it would wait there.
+func (g *Governor) Room(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
+	case <-ctx.Done():
+		return waitError(ctx)
+	}
+	for {
+		if ctx.Err() != nil {
+			return waitError(ctx)
+		}
+		wait, free := g.free()
+		if free {
+			return nil
+		}
+		g.sleep(ctx, wait)
+	}
+}
+
 func waitError(ctx context.Context) error {
 	return fmt.Errorf("wait for quota: %w", context.Cause(ctx))
 }

@@ -412,3 +412,51 @@ func TestASlotOutlivesItsReservation(t *testing.T) {
 		}
 	})
 }
+
+func TestRoomTakesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, err := quota.New(t.Context(), quota.Options{Windows: []connector.Window{{Calls: 1, Per: time.Minute}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := g.Room(t.Context()); err != nil {
+				t.Fatalf("room while a slot is free: %v", err)
+			}
+		}
+		slot, err := g.Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot.Release(quota.Answered)
+		began := time.Now()
+		if err := g.Room(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(began); waited < time.Minute {
+			t.Errorf("room came after %s, before the window was over", waited)
+		}
+		if used := g.Usage()[0].Used; used != 0 {
+			t.Errorf("room took %d slots", used)
+		}
+	})
+}
+
+func TestRoomEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, err := quota.New(t.Context(), quota.Options{Windows: []connector.Window{{Calls: 1, Per: 24 * time.Hour}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := g.Room(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("room in a spent day: %v, want the deadline", err)
+		}
+	})
+}
