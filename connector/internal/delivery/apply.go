@@ -478,6 +478,16 @@ func (s *step) pin(r *round) {
 	}
 }
 
+// unpin gives refused events of which nothing was done to whatever mapping comes
+// next: it may be what mends them.
+func (r *round) unpin(h *hand, events ...int64) {
+	for _, id := range events {
+		if k := h.work(id); k != nil && k.pinned && !k.touched {
+			r.delta.Pin[id], k.pinned = nil, false
+		}
+	}
+}
+
 // flush writes the delta as it is and begins a new one. Events that have ended go
 // along: an intent must not be forgotten before what was decided about it is known.
 func (r *round) flush(ctx context.Context) error {

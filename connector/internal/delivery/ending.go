@@ -102,6 +102,7 @@ func (r *round) commentsDone(ctx context.Context, s *step, results []connector.C
 		all = false
 		r.undone(s.h, l.LinkKey, err)
 		if err.Ending == connector.Refused {
+			r.unpin(s.h, s.of[i])
 			r.refuse(s.h, s.h.work(s.of[i]), connector.KindComment, err)
 			s.h.again = true
 			continue
@@ -135,6 +136,7 @@ func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
 		s.pin(r) // another mapping must not leave half of each
 	}
 	if err.Ending == connector.Refused {
+		r.unpin(s.h, s.events...)
 		r.refusedStep(s, err)
 		return
 	}

@@ -160,6 +160,7 @@ func (r *round) settled(h *hand, in *journal.Intent, o connector.Observation) {
 	case o.Err != nil && o.Err.Ending == connector.Refused:
 		r.close(h, in)
 		if k := h.work(in.Event); k != nil && k.live() {
+			r.unpin(h, in.Event)
 			r.refuse(h, k, in.Link.Kind, o.Err)
 		}
 	case o.Err != nil && o.Err.Ending == connector.Stale:
@@ -214,9 +215,10 @@ func (r *round) unknown(h *hand, in *journal.Intent) {
 		return
 	}
 	for _, k := range h.works {
-		// Without knowing whether the contact or the ticket is there, nothing else
-		// of this customer can go out without risking a second one.
-		if k.id() == in.Event || in.Link.Kind != connector.KindComment {
+		// Without knowing whether the contact or the ticket is there, nothing that
+		// needs it can go out without risking a second one.
+		needs := in.Link.Kind == connector.KindContact || (in.Link.Kind == connector.KindTicket && k.thread)
+		if k.id() == in.Event || needs {
 			h.end(k, journal.StateDead, "", "unknown_end",
 				"nobody knows whether the "+string(in.Link.Kind)+" was created; look in the CRM, then retry or discard", r.now)
 		}

@@ -250,7 +250,8 @@ type Intent struct {
 
 // Delta is one commit of a worker.
 type Delta struct {
-	// Pin stores the Mapped of events at their first attempt, by event id.
+	// Pin stores the Mapped of events at their first attempt, by event id; nil
+	// takes a pin back, after an attempt that surely did nothing.
 	Pin map[int64][]byte
 	// Settle removes intents, and then Intend writes some; the same key again
 	// overwrites.

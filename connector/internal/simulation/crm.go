@@ -24,6 +24,8 @@ type Profile struct {
 	// LateBy is how long after our deadline a call may still be carried out. An
 	// honest description settles longer than that.
 	LateBy time.Duration
+	// forgetLag describes no index lag, though there is one.
+	forgetLag bool
 }
 
 // CRM is a simulated CRM and its adapter. It makes what it is asked to make,
@@ -45,6 +47,8 @@ type CRM struct {
 	tickets  []*ticket
 	late     []late
 	jobs     map[string]*job
+	// attempted is the body with which each comment was sent.
+	attempted map[string]string
 	// Calls counts calls to the adapter.
 	Calls int
 	// violation takes what the CRM itself sees go wrong, opened each new ticket.
@@ -111,7 +115,15 @@ var (
 )
 
 // Describe gives the profile's description.
-func (c *CRM) Describe() connector.Description { return c.p.Description }
+func (c *CRM) Describe() connector.Description {
+	d := c.p.Description
+	if c.p.forgetLag {
+		for _, k := range []*connector.KindDescription{&d.Contact, &d.Ticket, &d.Comment} {
+			k.Lag, k.Settling = 0, max(0, k.Settling-time.Minute)
+		}
+	}
+	return d
+}
 
 // Check answers while the CRM is up.
 func (c *CRM) Check(context.Context) (connector.Account, error) {
@@ -261,6 +273,9 @@ func (c *CRM) Apply(ctx context.Context, changes []connector.Change) (results []
 		if err != nil {
 			for _, ch := range changes {
 				c.note("  apply %s %s with %s: %v", ch.Key, ch.ID, keysOf(ch.Comments), err)
+				if refused(connector.AsError("apply", err)) {
+					c.forget(ch.Comments...)
+				}
 			}
 		}
 	}()
@@ -297,9 +312,15 @@ func (c *CRM) Apply(ctx context.Context, changes []connector.Change) (results []
 
 func (c *CRM) noteResults(changes []connector.Change, results []connector.Result) {
 	for i, ch := range changes {
+		if refused(results[i].Err) {
+			c.forget(ch.Comments...) // another version may be what mends them
+		}
 		c.note("  apply %s %s: %s %v", ch.Key, ch.ID, results[i].ID, results[i].Err)
 		for k, m := range results[i].Comments {
 			c.note("    comment %s: %s %v", ch.Comments[k].Key, m.ID, m.Err)
+			if refused(m.Err) {
+				c.forget(ch.Comments[k])
+			}
 		}
 	}
 }
@@ -325,6 +346,12 @@ func (c *CRM) checkCall(changes []connector.Change) {
 			c.violation("key %s twice in one call", ch.Key)
 		}
 		seen[ch.Key] = true
+		for _, m := range ch.Comments {
+			if was, again := c.attempted[m.Key]; again && was != m.Body {
+				c.violation("two versions: comment %s was attempted as %q and as %q", m.Key, was, m.Body)
+			}
+			c.attempted[m.Key] = m.Body
+		}
 		if len(ch.Comments) > max(c.p.Comments, 1) {
 			c.violation("%d comments in one change", len(ch.Comments))
 		}
@@ -351,6 +378,7 @@ func (c *CRM) takeJob(changes []connector.Change) []connector.Result {
 
 func (c *CRM) runJob(j *job, ch connector.Change) {
 	res := c.applyOne(ch)
+	c.noteResults([]connector.Change{ch}, []connector.Result{res})
 	j.ends(ch.Key, res.ID, res.Err)
 	for i, m := range res.Comments {
 		j.ends(ch.Comments[i].Key, m.ID, m.Err)
@@ -558,6 +586,14 @@ func (c *CRM) keyedComment(key string) string {
 		}
 	}
 	return ""
+}
+
+func refused(e *connector.Error) bool { return e != nil && e.Ending == connector.Refused }
+
+func (c *CRM) forget(comments ...connector.Comment) {
+	for _, m := range comments {
+		delete(c.attempted, m.Key)
+	}
 }
 
 func keysOf(comments []connector.Comment) (keys []string) {

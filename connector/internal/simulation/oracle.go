@@ -105,7 +105,7 @@ func (w *world) opened(t *ticket) {
 // judge checks, at rest, that nothing is lost.
 func (w *world) judge(ctx context.Context) {
 	where := w.watchComments()
-	last := map[int]*message{}
+	last, dead := map[int]*message{}, map[int]bool{}
 	for _, m := range w.sent {
 		stored, outcomes, err := w.j.Event(ctx, m.event)
 		if err != nil {
@@ -118,6 +118,7 @@ func (w *world) judge(ctx context.Context) {
 		}
 		if o.State == journal.StateDead {
 			w.report.Dead++
+			dead[m.customer] = true
 		}
 		if m.kind == connector.MessageReceived {
 			_, there := where[m.id+"/comment"]
@@ -126,8 +127,10 @@ func (w *world) judge(ctx context.Context) {
 			last[m.customer] = &message{customer: m.customer, event: m.event, status: stored.Status}
 		}
 	}
-	for _, m := range last {
-		w.judgeStatus(m)
+	for customer, m := range last {
+		if !dead[customer] { // what a dead letter had begun to write may stand
+			w.judgeStatus(m)
+		}
 	}
 	w.judgeSwallowed()
 }

@@ -112,10 +112,10 @@ func (w *world) setUp() {
 	if w.bug.Profile != nil {
 		w.bug.Profile(&p)
 	}
-	w.crm = &CRM{p: p, rng: w.rng, now: time.Now, jobs: map[string]*job{}, violation: w.violation, opened: w.opened, note: w.note}
+	w.crm = &CRM{p: p, rng: w.rng, now: time.Now, jobs: map[string]*job{}, attempted: map[string]string{}, violation: w.violation, opened: w.opened, note: w.note}
 	w.crm.crash = func() { w.kill(0) }
 	w.mapper = &mapper{version: 1, policy: w.policy()}
-	w.disk = simdisk.New(fmt.Sprintf("disk-%s-%d", w.bug.Name, w.report.Seed), w.rng.Uint64())
+	w.disk = simdisk.New(fmt.Sprintf("disk-%p", w), w.rng.Uint64())
 	w.write()
 	w.note("profile: contact %s, ticket %s, comment %s, batch %d, comments %d, guarded %v, all-or-nothing %v, jobs %v, makes contact %v, faults %.2f; policy %+v",
 		p.Contact.Create, p.Ticket.Create, p.Comment.Create, p.Contact.Batch, p.Comments, p.Guarded, p.AllOrNothing, p.Jobs, p.MakesContact, p.Fault, w.mapper.policy)

@@ -67,8 +67,14 @@ func (w *writing) all(d *journal.Delta) error {
 
 func (w *writing) pins(d *journal.Delta) error {
 	for _, event := range slices.Sorted(maps.Keys(d.Pin)) {
+		if d.Pin[event] == nil {
+			if err := w.exec(`DELETE FROM pins WHERE event = ? AND destination = ?`, event, w.destination); err != nil {
+				return err
+			}
+			continue
+		}
 		err := w.exec(`INSERT INTO pins (event, destination, mapped) VALUES (?, ?, ?)
-			ON CONFLICT DO UPDATE SET mapped = excluded.mapped`, event, w.destination, orEmpty(d.Pin[event]))
+			ON CONFLICT DO UPDATE SET mapped = excluded.mapped`, event, w.destination, d.Pin[event])
 		if err != nil {
 			return err
 		}
