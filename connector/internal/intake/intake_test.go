@@ -194,6 +194,26 @@ func TestPlaceholderIsTakenFromThisMachineAlone(t *testing.T) {
 	}
 }
 
+func TestSamplesAreNeverTooOldForTheDemo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.advance(200 * 24 * time.Hour)
+	r := httptest.NewRequest(http.MethodPost, "/demo", strings.NewReader(string(sample.Playground())))
+	r.Header.Set(sample.PlaygroundSignature())
+	r.RemoteAddr = "127.0.0.1:4711"
+	if w := b.do(r); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	b.post(string(sample.ReadReceipt()))
+	demo, signed := b.journal.entries[0], b.journal.entries[1]
+	if !demo.Undated || !demo.Event.Time.Equal(b.clock()) {
+		t.Errorf("at the demo the sample is of %s, want now", demo.Event.Time)
+	}
+	if signed.Undated || signed.Event.Time.Unix() != 1780369320 {
+		t.Errorf("elsewhere the webhook's own time is %s", signed.Event.Time)
+	}
+}
+
 func TestJournalThatFails(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/crm-connector/crm-connector/connector"
 	"github.com/crm-connector/crm-connector/connector/internal/journal"
@@ -58,11 +59,18 @@ func (in *Intake) entry(src *source, raw []byte, err error) journal.Entry {
 	if e.Account == "" {
 		e.Account = src.Account
 	}
-	if e.Time.IsZero() {
+	if e.Time.IsZero() || src.Placeholder && in.tooOld(e.Time) {
 		e.Time = in.nowFunc()
 		entry.Undated = true
 	}
 	return entry
+}
+
+// tooOld reports whether the journal would put an event aside for its age. The
+// documentation's samples have a date of their own, and at a demo they are to
+// work whatever the date is.
+func (in *Intake) tooOld(t time.Time) bool {
+	return t.Before(in.nowFunc().Add(-journal.DuplicateReach))
 }
 
 // append calls the journal, if there is anything to keep.
