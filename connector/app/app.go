@@ -55,11 +55,11 @@ type App struct {
 	Options
 	console *console.Console
 
-	// reloads lets one reload happen at a time.
-	reloads sync.Mutex
 	journal journal.Journal
-	intake  *intake.Intake
 	current atomic.Pointer[setup]
+	// reloads lets one reload happen at a time; intake is nil while none may.
+	reloads sync.Mutex
+	intake  *intake.Intake
 }
 
 // New checks the configuration and all that it names. It does no I/O but to read
@@ -113,14 +113,16 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err := first.open(ctx, kept); err != nil {
 		return err
 	}
-	if a.intake, err = a.newIntake(first); err != nil {
+	taker, err := a.newIntake(first)
+	if err != nil {
 		return err
 	}
 	first.start()
-	down.add(func() error { a.current.Load().stop(); return nil })
 	a.show(first)
+	a.allowReloads(taker)
+	down.add(a.stopCurrent)
 
-	server := serve(secured(hooks, &cfg.TLS, first.certificates), intake.Server(a.intake, a.Log), fail)
+	server := serve(secured(hooks, &cfg.TLS, first.certificates), intake.Server(taker, a.Log), fail)
 	down.add(server.drain)
 	a.console.Ready()
 	a.Log.WithFields(logrus.Fields{

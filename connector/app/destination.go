@@ -143,7 +143,9 @@ func (d *destination) hasRoom() bool {
 }
 
 // called counts a request.
-func (d *destination) called(c quota.Call) { d.metrics.Request(d.name, c.Status, c.Sent, c.Waited, c.Took) }
+func (d *destination) called(c quota.Call) {
+	d.metrics.Request(d.name, c.Status, c.Sent, c.Waited, c.Took)
+}
 
 // lazily is how long a wake for changes that may wait is put off, so that a
 // broadcast's receipts do not each make the worker look.
@@ -183,7 +185,9 @@ func (d *destination) Status() console.Status {
 }
 
 // Pause stops deliveries until a person resumes them.
-func (d *destination) Pause(ctx context.Context, reason string) error { return d.worker.Pause(ctx, reason) }
+func (d *destination) Pause(ctx context.Context, reason string) error {
+	return d.worker.Pause(ctx, reason)
+}
 
 // Resume ends a pause.
 func (d *destination) Resume(ctx context.Context) error { return d.worker.Resume(ctx) }

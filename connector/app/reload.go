@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/crm-connector/crm-connector/connector/config"
+	"github.com/crm-connector/crm-connector/connector/internal/intake"
 )
 
 // reopenAfter is how long a reload waits when the journal can't be read.
@@ -42,6 +43,22 @@ func firstLine(err error) string {
 		line += " …"
 	}
 	return line
+}
+
+func (a *App) allowReloads(in *intake.Intake) {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	a.intake = in
+}
+
+// stopCurrent stops the destinations that run now, after a reload that is under
+// way, and lets none begin.
+func (a *App) stopCurrent() error {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	a.intake = nil
+	a.current.Load().stop()
+	return nil
 }
 
 // successor makes the parts of the new configuration, and gives the webhooks to
