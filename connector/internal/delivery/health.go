@@ -10,6 +10,7 @@ import (
 
 	"github.com/crm-connector/crm-connector/connector"
 	"github.com/crm-connector/crm-connector/connector/internal/journal"
+	"github.com/crm-connector/crm-connector/connector/internal/retry"
 )
 
 // health is how the destination is doing. The worker's mutex guards it.
@@ -19,24 +20,18 @@ type health struct {
 	state journal.DestinationState
 	dirty bool
 	// rest is when calls may go on after a failure, failures how many calls
-	// failed in a row, and window how many customers a round takes: it starts at
-	// one after an outage and doubles with every success.
+	// failed in a row, and pace how many customers a round takes.
 	rest     time.Time
 	failures int
-	window   int
+	pace     retry.SlowStart
 	// revive are dead letters that the journal must take back.
 	revive []journal.PendingKey
 }
-
-func (h *health) restart() { h.window = 1 << 20 }
 
 const (
 	// refusalsInARow of different customers, without a success of the same kind
 	// between, mean that somebody changed the CRM.
 	refusalsInARow = 20
-	// giveUp is how long a customer may be stuck while the destination serves
-	// others.
-	giveUp = 24 * time.Hour
 	// idleGap ends a stretch of service: time between successes that lie further
 	// apart does not count as serving others.
 	idleGap = 5 * time.Minute
@@ -47,7 +42,7 @@ const (
 func (w *Worker) admit(ctx context.Context) (limit int, until time.Time) {
 	w.mu.Lock()
 	now, st := w.Now(), w.health.state
-	rest, window, busy := w.health.rest, w.health.window, len(w.busy)
+	rest, limit, busy := w.health.rest, w.health.pace.Claim(), len(w.busy)
 	w.mu.Unlock()
 	switch {
 	case st.Paused != "" && st.ByOperator:
@@ -61,7 +56,7 @@ func (w *Worker) admit(ctx context.Context) (limit int, until time.Time) {
 	case st.Paused != "":
 		return w.try(ctx, refusals(st))
 	}
-	return min(max(w.desc.Contact.Batch, w.desc.Ticket.Batch, minRound), window), time.Time{}
+	return limit, time.Time{}
 }
 
 // minRound is how many customers a round takes at a CRM without batches.
@@ -121,14 +116,12 @@ func (w *Worker) verify(ctx context.Context, err *connector.Error) *connector.Er
 func (w *Worker) again(now time.Time) {
 	st := &w.health.state
 	st.Trials++
-	st.Retry = now.Add(w.trialWait(st.Trials))
+	st.Retry = now.Add(trials.Bound(st.Trials + 1))
 	w.health.dirty = true
 }
 
-// trialWait is 15 s, doubling up to 5 min.
-func (w *Worker) trialWait(trials int) time.Duration {
-	return min(15*time.Second<<min(trials, 5), 5*time.Minute)
-}
+// trials spaces the trials of a paused destination.
+var trials = retry.Backoff{Min: 15 * time.Second, Max: 5 * time.Minute}
 
 // pauseFor lets the destination rest.
 func (w *Worker) pauseFor(d time.Duration) {
@@ -156,7 +149,7 @@ func (w *Worker) trouble(ctx context.Context, err *connector.Error) (paused bool
 		w.restUntil(w.Now().Add(w.backoff(w.health.failures, err.Wait)))
 	}
 	if w.health.failures > 2 {
-		w.health.window = 1
+		w.health.pace.Failed()
 	}
 	return false
 }
@@ -172,22 +165,21 @@ func (w *Worker) breakDown(err *connector.Error) bool {
 	if err.Wait > 0 {
 		w.health.state.Retry = now.Add(err.Wait)
 	}
-	w.health.window = 1
 	return true
 }
 
 func (w *Worker) pause(reason string, now time.Time) {
 	st := &w.health.state
-	st.Paused, st.Since, st.Trials, st.Retry = reason, now, 0, now.Add(w.trialWait(0))
-	w.health.dirty, w.health.window = true, 1
+	st.Paused, st.Since, st.Trials, st.Retry = reason, now, 0, now.Add(trials.Bound(1))
+	w.health.dirty = true
+	w.health.pace.Failed()
 	w.Log.WithField("reason", reason).Error("destination is paused; events are kept and go out when it works again")
 }
 
-// backoff is exponential from half a second to a minute with full jitter, and
-// never shorter than what the CRM asked for.
-func (w *Worker) backoff(failures int, wait time.Duration) time.Duration {
-	ceiling := min(500*time.Millisecond<<min(failures, 8), time.Minute)
-	return max(wait, time.Duration(w.Rand()*float64(ceiling)), 50*time.Millisecond)
+// backoff spaces the attempts of a customer, and the calls of a destination that
+// does not answer.
+func (w *Worker) backoff(attempts int, wait time.Duration) time.Duration {
+	return retry.Backoff{Min: 500 * time.Millisecond, Max: time.Minute, Rand: w.Rand}.Wait(attempts, wait)
 }
 
 // succeeded ends what was wrong, as far as a success of the kind shows.
@@ -196,7 +188,7 @@ func (w *Worker) succeeded(kind connector.Kind, customer int64, now time.Time) {
 	defer w.mu.Unlock()
 	h := &w.health
 	h.failures = 0
-	h.window = min(max(h.window, 1)*2, 1<<20)
+	h.pace.Succeeded()
 	delete(w.solo, customer)
 	for name := range h.state.Streaks {
 		if strings.HasPrefix(name, string(kind)+" ") || strings.HasPrefix(name, " ") {

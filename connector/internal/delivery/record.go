@@ -5,6 +5,7 @@ import (
 
 	"github.com/crm-connector/crm-connector/connector"
 	"github.com/crm-connector/crm-connector/connector/internal/journal"
+	"github.com/crm-connector/crm-connector/connector/internal/retry"
 )
 
 // record writes what became of the round in one commit: outcomes, links, what
@@ -40,8 +41,7 @@ func (r *round) judge(h *hand) {
 // tooLong gives the first event of a customer up that was stuck for a day in
 // which the destination served others.
 func (r *round) tooLong(h *hand) {
-	served := r.w.Status().Served
-	if h.err == nil || h.claim.Attempts == 0 || served-h.claim.StuckSince <= giveUp {
+	if h.err == nil || !retry.GiveUp(h.claim.Attempts, h.claim.StuckSince, r.w.Status().Served) {
 		return
 	}
 	for _, k := range h.works {
@@ -133,7 +133,7 @@ func (r *round) release(h *hand) {
 		// The destination is to blame. The next trial takes another customer, so
 		// that one bad record cannot keep the destination paused.
 		rel.Attempts, rel.StuckSince = h.claim.Attempts+1, h.claim.StuckSince
-		rel.NotBefore = r.now.Add(2 * r.w.trialWait(rel.Attempts))
+		rel.NotBefore = r.now.Add(2 * trials.Bound(rel.Attempts))
 	case !h.until.IsZero():
 		rel.Attempts, rel.StuckSince, rel.NotBefore = h.claim.Attempts, h.claim.StuckSince, h.until
 	}

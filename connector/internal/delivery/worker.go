@@ -96,7 +96,7 @@ func New(o Options) *Worker {
 	}
 	w.mapper.Store(&o.Mapper)
 	w.normalise()
-	w.health.restart()
+	w.health.pace.Max = max(w.desc.Contact.Batch, w.desc.Ticket.Batch, minRound)
 	return w
 }
 
