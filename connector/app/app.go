@@ -52,7 +52,8 @@ const journalFile = "journal.db"
 
 // App is a connector. Run it once.
 type App struct {
-	Options
+	options Options
+	log     logrus.FieldLogger
 	console *console.Console
 
 	journal journal.Journal
@@ -69,7 +70,7 @@ func New(o Options) (*App, error) {
 	if o.Config == nil || o.Log == nil {
 		return nil, errors.New("make the connector: a configuration and a log are needed")
 	}
-	a := &App{Options: o, console: console.New(console.Options{Version: o.Version, Log: o.Log})}
+	a := &App{options: o, log: o.Log, console: console.New(console.Options{Version: o.Version, Log: o.Log})}
 	first, err := a.prepare(o.Config, 1)
 	if err != nil {
 		return nil, err
@@ -77,6 +78,9 @@ func New(o Options) (*App, error) {
 	a.current.Store(first)
 	return a, nil
 }
+
+// Config gives the configuration that is active.
+func (a *App) Config() *config.Config { return a.current.Load().config }
 
 // Run listens, opens the journal, serves until the context ends, and then stops
 // everything in reverse: what is in flight is finished, within bounds. Webhooks
@@ -87,14 +91,15 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer fail(nil)
 	var down teardown
 	defer func() { err = errors.Join(err, down.drain()) }()
-	cfg, first := a.Config, a.current.Load()
+	first := a.current.Load()
+	cfg := first.config
 
-	hooks, err := listen(ctx, a.Listener, cfg.Listen)
+	hooks, err := listen(ctx, a.options.Listener, cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for webhooks: %w", err)
 	}
 	down.add(closing(hooks))
-	pages, err := listen(ctx, a.AdminListener, cfg.Admin.Listen)
+	pages, err := listen(ctx, a.options.AdminListener, cfg.Admin.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for the pages: %w", err)
 	}
@@ -102,7 +107,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	down.add(admin.stop)
 
 	a.console.NotReady("the journal")
-	kept, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(cfg.Data, journalFile), Log: a.Log})
+	kept, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(cfg.Data, journalFile), Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -122,19 +127,19 @@ func (a *App) Run(ctx context.Context) (err error) {
 	a.allowReloads(taker)
 	down.add(a.stopCurrent)
 
-	server := serve(secured(hooks, &cfg.TLS, first.certificates), intake.Server(taker, a.Log), fail)
+	server := serve(secured(hooks, &cfg.TLS, first.certificates), intake.Server(taker, a.log), fail)
 	down.add(server.drain)
 	a.console.Ready()
-	a.Log.WithFields(logrus.Fields{
-		"listen": hooks.Addr().String(), "admin": pages.Addr().String(), "version": a.Version,
+	a.log.WithFields(logrus.Fields{
+		"listen": hooks.Addr().String(), "admin": pages.Addr().String(), "version": a.options.Version,
 		"took": time.Since(began).Round(time.Millisecond).String(),
 	}).Info("ready")
-	if a.Ready != nil {
-		a.Ready()
+	if a.options.Ready != nil {
+		a.options.Ready()
 	}
 	<-ctx.Done()
 	a.console.NotReady("the stop")
-	a.Log.Info("stopping")
+	a.log.Info("stopping")
 	return ended(ctx)
 }
 
@@ -150,7 +155,7 @@ func ended(ctx context.Context) error {
 func (a *App) newIntake(s *setup) (*intake.Intake, error) {
 	m := a.console.Metrics()
 	return intake.New(intake.Options{
-		Journal: waking{a.journal, a.wake}, Sources: s.sources, Route: s.route, Log: a.Log,
+		Journal: waking{a.journal, a.wake}, Sources: s.sources, Route: s.route, Log: a.log,
 		BodyLimit: int64(s.config.BodyLimit),
 		Hooks:     intake.Hooks{Answered: m.Answered, Taken: m.Taken},
 	})

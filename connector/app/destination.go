@@ -56,7 +56,7 @@ const maxRedirects = 3
 func (a *App) newDestination(business string, c *config.Destination) (*destination, error) {
 	d := &destination{
 		name: c.Name, business: business, config: c, metrics: a.console.Metrics(),
-		log: a.Log.WithFields(logrus.Fields{"component": "delivery", "destination": c.Name}),
+		log: a.log.WithFields(logrus.Fields{"component": "delivery", "destination": c.Name}),
 	}
 	var err error
 	if d.mapping, err = loadMapping(c); err != nil {
@@ -64,7 +64,7 @@ func (a *App) newDestination(business string, c *config.Destination) (*destinati
 	}
 	d.transport = &quota.Transport{Called: d.called}
 	client := &http.Client{Transport: d.transport, CheckRedirect: boundRedirects}
-	if d.adapter, err = c.Open(a.Adapters, connector.Deps{HTTP: client, Now: time.Now}); err != nil {
+	if d.adapter, err = c.Open(a.options.Adapters, connector.Deps{HTTP: client, Now: time.Now}); err != nil {
 		return nil, err
 	}
 	desc := d.adapter.Describe()

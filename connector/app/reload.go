@@ -21,19 +21,19 @@ const reopenAfter = time.Second
 func (a *App) Reload(ctx context.Context) error {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
-	if a.Load == nil || a.intake == nil {
+	if a.options.Load == nil || a.intake == nil {
 		return errors.New("reload: there is nothing to read again")
 	}
 	next, err := a.successor()
 	if err != nil {
 		a.console.ConfigRefused(err.Error())
-		a.Log.WithField("reason", firstLine(err)).WithField("generation", a.current.Load().generation).
+		a.log.WithField("reason", firstLine(err)).WithField("generation", a.current.Load().generation).
 			Error("the new configuration is refused; the old one stays")
 		return err
 	}
 	a.replace(ctx, next)
 	a.console.ConfigRefused("")
-	a.Log.WithField("generation", next.generation).Info("the new configuration is in use")
+	a.log.WithField("generation", next.generation).Info("the new configuration is in use")
 	return nil
 }
 
@@ -64,7 +64,7 @@ func (a *App) stopCurrent() error {
 // successor makes the parts of the new configuration, and gives the webhooks to
 // its sources as soon as nothing can be wrong any more.
 func (a *App) successor() (*setup, error) {
-	c, err := a.Load()
+	c, err := a.options.Load()
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (a *App) replace(ctx context.Context, next *setup) {
 		if err == nil {
 			break
 		}
-		a.Log.WithError(err).Error("the destinations can't be opened; trying again")
+		a.log.WithError(err).Error("the destinations can't be opened; trying again")
 		select {
 		case <-ctx.Done():
 			return

@@ -30,7 +30,7 @@ type setup struct {
 // prepare makes the parts of a configuration. All mistakes in the configuration
 // and the adapters' settings are told at once.
 func (a *App) prepare(c *config.Config, generation int) (*setup, error) {
-	if err := c.CheckAdapters(a.Adapters); err != nil {
+	if err := c.CheckAdapters(a.options.Adapters); err != nil {
 		return nil, err
 	}
 	s := &setup{
@@ -54,7 +54,7 @@ func (a *App) prepare(c *config.Config, generation int) (*setup, error) {
 		}
 	}
 	var err error
-	s.certificates, err = newCertificates(&c.TLS, a.Log)
+	s.certificates, err = newCertificates(&c.TLS, a.log)
 	return s, err
 }
 
