@@ -69,9 +69,12 @@ func Read(raw []byte) (Reading, error) {
 // eventType gives the event's name in the developer documentation's words.
 func eventType(v any) (connector.EventType, error) {
 	name := text(v)
+	_, isText := v.(string)
 	switch {
 	case name == "":
 		return "", errNoEvent
+	case !isText: // A number is no name.
+		return "", errEventName
 	case len(name) > maxEventName || !isToken(name):
 		return "", errEventName
 	case name == "message.incoming":
