@@ -42,8 +42,11 @@ type server struct {
 	http     *http.Server
 	listener net.Listener
 	done     chan struct{}
-	last     atomic.Bool
 	open     atomic.Int64
+	// stopping says that the end of Serve is expected, and last that answers
+	// close their connections.
+	stopping atomic.Bool
+	last     atomic.Bool
 }
 
 // serve serves in the background until stop or drain. What ends it otherwise
@@ -61,7 +64,7 @@ func serve(l net.Listener, h *http.Server, fail context.CancelCauseFunc) *server
 	go func() {
 		defer close(s.done)
 		err := h.Serve(l)
-		if !errors.Is(err, http.ErrServerClosed) && !s.last.Load() {
+		if !errors.Is(err, http.ErrServerClosed) && !s.stopping.Load() {
 			fail(fmt.Errorf("serve %s: %w", l.Addr(), err))
 		}
 	}()
@@ -81,10 +84,13 @@ func (s *server) count(_ net.Conn, state http.ConnState) {
 // drain stops without breaking a request: new connections are left to whoever
 // listens next, kept ones may bring one more request, and all are answered.
 func (s *server) drain() error {
-	s.last.Store(true)
+	s.stopping.Store(true)
 	if err := closing(s.listener)(); err != nil {
 		return fmt.Errorf("stop serving: %w", err)
 	}
+	// Only now: a client that is told to connect again must not get into the
+	// queue of a listener that closes.
+	s.last.Store(true)
 	for until := time.Now().Add(lingerWithin); s.open.Load() > 0 && time.Now().Before(until); {
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -93,7 +99,7 @@ func (s *server) drain() error {
 
 // stop answers the requests that are there and closes the connections.
 func (s *server) stop() error {
-	s.last.Store(true)
+	s.stopping.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
