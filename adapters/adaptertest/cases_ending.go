@@ -15,20 +15,22 @@ import (
 func endings() []kase {
 	return []kase{
 		{"every status on a create", "a status that may come after the commit is Ambiguous, never Retry", nil, statusesOfCreates},
+		{"every status on an update", "an update, too, can be carried out after a newer one: its unknown end is Ambiguous, never Retry", nil, statusesOfUpdates},
 		{"every status on a comment", "comments behind one that is not done are untouched", nil, statusesOfComments},
 		{"every status on an observation", "a failed look-up is an error and never an absence", nil, statusesOfObservations},
 		{"Retry-After", "the vendor's wish is passed on, in seconds and as a date", nil, retryAfter},
+		{"day's quota", "a spent day is Broken until it is over, and a burst is a Retry, both with their wait", needsDaySpent, daySpent},
 		{"vendor's own answers", "a vendor's code can mean something else than its status", needsAnswers, vendorAnswers},
 		{"a success that confirms nothing", "a 2xx without the record is not success, and a create's end is then unknown", nil, emptySuccess},
 		{"no connection", "what was surely not sent is a Retry", nil, noConnection},
 	}
 }
 
-// afterCreate is what each status means when a create is answered by it.
+// afterCreate is what each status means when a write is answered by it.
 var afterCreate = map[int][]connector.Ending{
 	400: {connector.Refused},
 	401: {connector.Broken},
-	403: {connector.Refused, connector.Broken},
+	403: {connector.Refused, connector.Broken}, // Broken only where the engine can ask who we are.
 	404: {connector.Refused, connector.Stale},
 	405: {connector.Refused, connector.Stale},
 	408: {connector.Ambiguous},
@@ -48,6 +50,9 @@ func (s *stage) wanted(status int) []connector.Ending {
 	if e, ok := s.config.Endings[status]; ok {
 		return []connector.Ending{e}
 	}
+	if _, checks := s.bench.Adapter.(connector.Checker); status == http.StatusForbidden && !checks {
+		return []connector.Ending{connector.Refused}
+	}
 	return afterCreate[status]
 }
 
@@ -65,6 +70,31 @@ func statusesOfCreates(s *stage) {
 		s.count(kind, before, "after refusals of every status")
 		s.done("the same create when the CRM is well again", s.one(change))
 	}
+}
+
+func statusesOfUpdates(s *stage) {
+	c := s.contact()
+	made := s.one(c)
+	id, opened := s.opened()
+	if !s.done("create", made) {
+		return
+	}
+	contact, ticket := update(made.ID, c), update(id, opened)
+	contact.Set.Standard = connector.Fields{connector.FieldName: "Xanthe Umber"}
+	ticket.Set.Standard = connector.Fields{connector.FieldStatus: connector.TicketPending}
+	s.remember("Xanthe Umber")
+	for _, status := range slices.Sorted(maps.Keys(afterCreate)) {
+		want := s.wanted(status)
+		if _, own := s.config.Endings[status]; !own && status == http.StatusNotFound {
+			want = []connector.Ending{connector.Stale, connector.Refused}
+		}
+		for _, change := range []connector.Change{contact, ticket} {
+			s.wire.set(onWrites, -1, answers(status, nil, synthetic))
+			s.ended(fmt.Sprintf("update a %s, status %d", change.Kind, status), s.one(change).Err, want...)
+		}
+	}
+	s.wire.clear()
+	s.holds(made.ID, c)
 }
 
 func statusesOfComments(s *stage) {
@@ -137,6 +167,45 @@ func retryAfter(s *stage) {
 	}
 }
 
+// waits wants an error to say how long to wait at least; vendors' clocks and
+// rounding are given a minute.
+func (s *stage) waits(what string, e *connector.Error, least time.Duration) {
+	if e != nil && least > 0 && (e.Wait < least-time.Second || e.Wait > least+time.Minute) {
+		s.errorf("%s: wait %s, want %s", what, e.Wait, least)
+	}
+}
+
+func needsDaySpent(s *stage) string {
+	if s.config.DaySpent == nil {
+		return "the suite was told of no quota but for bursts"
+	}
+	return ""
+}
+
+// daySpent asks by every kind of call, since none of them can succeed.
+func daySpent(s *stage) {
+	contact, ticket := s.creates(connector.KindContact, 1)[0], s.creates(connector.KindTicket, 1)[0]
+	id, opened := s.opened()
+	comment := update(id, opened)
+	comment.Comments = []connector.Comment{s.comment()}
+	burst := Answer{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7"}}, Body: synthetic, Want: connector.Retry, Wait: 7 * time.Second}
+	for what, a := range map[string]Answer{"a burst": burst, "a spent day": *s.config.DaySpent} {
+		s.wire.set(anyCall, -1, answers(a.Status, a.Header, a.Body))
+		for _, change := range []connector.Change{contact, ticket, comment} {
+			r := s.one(change)
+			e := r.Err
+			if e == nil && len(r.Comments) > 0 {
+				e = r.Comments[0].Err
+			}
+			s.ended("a write after "+what, e, a.Want)
+			s.waits("a write after "+what, e, a.Wait)
+		}
+		o := s.see(connector.Ref{Kind: connector.KindTicket, ID: id, Key: opened.Key})
+		s.ended("an observation after "+what, o.Err, a.Want)
+		s.waits("an observation after "+what, o.Err, a.Wait)
+	}
+}
+
 func needsAnswers(s *stage) string {
 	if len(s.config.Answers) == 0 {
 		return "the suite was told of no answers of the vendor's own"
@@ -148,7 +217,9 @@ func vendorAnswers(s *stage) {
 	for _, a := range s.config.Answers {
 		change := s.creates(a.To, 1)[0]
 		s.wire.set(onWrites, -1, answers(a.Status, a.Header, a.Body))
-		s.ended("the vendor's answer "+a.Name, s.one(change).Err, a.Want)
+		e := s.send(s.ctx, change)[0].Err
+		s.ended("the vendor's answer "+a.Name, e, a.Want)
+		s.waits("the vendor's answer "+a.Name, e, a.Wait)
 		s.wire.clear()
 	}
 }

@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/crm-connector/crm-connector/connector"
@@ -12,9 +13,10 @@ func observations() []kase {
 		{"observe by id", "a known id is found", nil, observeByID},
 		{"observe by key", "what was created is found by our key, unless its kind is blind", nil, observeByKey},
 		{"observe a comment", "a comment is found under its ticket, unless comments are blind", needsFoundComments, observeComment},
-		{"observe by identity", "a contact that somebody else made is found by its number", nil, observeByIdentity},
+		{"observe by identity", "a contact that somebody else made is found by its number", needsPhones, observeByIdentity},
+		{"observe by another form", "a contact is found under every form of its number, the likeliest first", needsPhones, observeByForm},
 		{"absence", "what does not exist is an observation and not an error", nil, absence},
-		{"numbers are compared whole", "a number inside another number is somebody else's", nil, wholeNumbers},
+		{"numbers are compared whole", "a number inside another number is somebody else's", needsPhones, wholeNumbers},
 		{"observations in order", "there is one observation for each ref, in order, found and absent mixed", nil, observeMany},
 		{"rows that were not asked for", "a server that ignores a filter answers with strangers; they are not ours", needsIgnoreFilters, strangers},
 	}
@@ -127,6 +129,42 @@ func observeByIdentity(s *stage) {
 	made := s.one(c)
 	if s.done("create", made) && s.lagged(connector.KindContact) {
 		s.found("a contact by its number", connector.Ref{Kind: connector.KindContact, Identity: c.Identity}, made.ID)
+	}
+}
+
+func needsPhones(s *stage) string {
+	if has := s.about.Contact.Standard; len(has) > 0 && !slices.Contains(has, connector.FieldPhone) {
+		return "the CRM keeps no phone numbers"
+	}
+	return ""
+}
+
+// observeByForm stores Brazilian numbers with and without the ninth digit.
+func observeByForm(s *stage) {
+	stored := func(phone string) string {
+		c := s.contact()
+		s.remember(phone)
+		c.Key, c.Identity.Phone, c.Set.Standard[connector.FieldPhone] = c.Key+"x", phone, phone
+		made := s.one(c)
+		s.done("create", made)
+		return made.ID
+	}
+	const with, without = "+5551987654321", "+555187654321"
+	ref := connector.Ref{
+		Kind: connector.KindContact, Key: "wa:" + with[1:], Identity: connector.Identity{Phone: with}, Phones: []string{with, without},
+	}
+	older := stored(without)
+	stored("+555187654329")
+	if !s.lagged(connector.KindContact) {
+		return
+	}
+	s.found("a contact by another form of its number", ref, older)
+	alone := ref
+	alone.Phones = []string{with}
+	s.absent("a form that the engine did not name", alone)
+	likelier := stored(with)
+	if s.lagged(connector.KindContact) {
+		s.found("of two contacts the one with the likelier form", ref, likelier)
 	}
 }
 

@@ -13,6 +13,7 @@ func unknowns() []kase {
 	return []kase{
 		{"an answer that is lost", "a create whose answer is lost is Ambiguous, and is found or is the same when repeated", nil, lostAnswer},
 		{"a lost comment", "a comment whose answer is lost is Ambiguous, once in the CRM, and is found", nil, lostComment},
+		{"a lost update", "an update whose answer is lost is Ambiguous and sent once: a newer one may come before it", nil, lostUpdate},
 		{"a late commit", "a create may be committed long after we gave up", nil, lateCommit},
 		{"a reset", "a create is never repeated blindly", nil, blindRepeat},
 		{"a time-out", "a call ends soon after its context, and a create is then Ambiguous", nil, timeOut},
@@ -46,6 +47,7 @@ func lostAnswer(s *stage) {
 
 // recovers does what the engine does after an ambiguous end.
 func (s *stage) recovers(kind connector.Kind, change connector.Change, want int) {
+	s.finishJobs()
 	if !s.lagged(kind) {
 		return
 	}
@@ -76,6 +78,25 @@ func lostComment(s *stage) {
 	}
 	if o := s.see(commentRef(id, opened, change.Comments[0])); o.Err != nil || !o.Found {
 		s.errorf("a comment that may have been added, and was, is not found: %v", o.Err)
+	}
+}
+
+func lostUpdate(s *stage) {
+	c := s.contact()
+	made := s.one(c)
+	if !s.done("create", made) {
+		return
+	}
+	change := update(made.ID, c)
+	change.Set.Standard = connector.Fields{connector.FieldName: "Xanthe Umber"}
+	for name, f := range map[string]fault{"lost": loses, "reset": resets} {
+		_, writes := s.wire.count()
+		s.wire.set(onWrites, -1, f)
+		s.ended("an update whose answer is "+name, s.one(change).Err, connector.Ambiguous)
+		s.wire.clear()
+		if _, after := s.wire.count(); after > writes+1 {
+			s.errorf("an update whose answer is %s was sent %d times", name, after-writes)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/crm-connector/crm-connector/connector"
 )
@@ -40,6 +41,10 @@ type Config struct {
 	// status or say more than it.
 	Answers []Answer
 
+	// DaySpent is how the vendor says that the day's quota is spent, as against a
+	// burst; its Want is Broken. Nil means that it knows no such quota.
+	DaySpent *Answer
+
 	// MaxBody is the largest comment that the CRM takes, in bytes; 0 means that
 	// the suite's own 60,000 bytes fit. Adapters shorten or split what is longer.
 	MaxBody int
@@ -53,8 +58,9 @@ type Answer struct {
 	Body   string
 	// To is the kind whose creation is answered so.
 	To connector.Kind
-	// Want is how the create ends.
+	// Want is how the create ends, and Wait the least that its error must say.
 	Want connector.Ending
+	Wait time.Duration
 }
 
 // Bench is one fresh CRM with an adapter on it. Of its functions those that the
@@ -77,6 +83,10 @@ type Bench struct {
 	Delete func(kind connector.Kind, id string)
 	Merge  func(kind connector.Kind, id, into string)
 
+	// FinishJobs makes the CRM carry out what it has taken as asynchronous jobs,
+	// or waits until it has.
+	FinishJobs func()
+
 	// Unchanged makes the CRM answer writes with its success but do nothing, as
 	// CRMs do that drop unknown values silently.
 	Unchanged func(on bool)
@@ -84,7 +94,8 @@ type Bench struct {
 	IgnoreFilters func(on bool)
 }
 
-// Record is what a CRM holds, as a person sees it: text unescaped.
+// Record is what a CRM holds, as a person sees it: text unescaped, markup
+// rendered.
 type Record struct {
 	Phone   string
 	Name    string
@@ -102,6 +113,9 @@ type Record struct {
 type Comment struct {
 	ID   string
 	Body string
+	// Files are the names or links of its files, as far as the CRM shows them
+	// apart from the body.
+	Files []string
 	// Public says that the customer can see it.
 	Public bool
 }

@@ -2,8 +2,10 @@ package adaptertest_test
 
 import (
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,9 +98,19 @@ func (c *fake) show(k connector.Kind, id string) (adaptertest.Record, bool) {
 	}
 	out := adaptertest.Record{Phone: r.Phone, Name: r.Name, Subject: r.Subject, Status: r.Status, Contact: r.ContactID}
 	for _, m := range c.comments[id] {
-		out.Comments = append(out.Comments, adaptertest.Comment{ID: m.ID, Body: m.Body, Public: m.Public})
+		out.Comments = append(out.Comments, adaptertest.Comment{ID: m.ID, Body: rendered(m), Public: m.Public})
 	}
 	return out, true
+}
+
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+// rendered is a comment as people read it.
+func rendered(m *row) string {
+	if !m.HTML {
+		return m.Body
+	}
+	return html.UnescapeString(tags.ReplaceAllString(m.Body, ""))
 }
 
 func (c *fake) handler() http.Handler {

@@ -40,18 +40,26 @@ const (
 	commentsOnFinal flaw = "calls a comment refused that the link is stale for"
 	escapesText     flaw = "escapes plain text as HTML"
 	statusFirst     flaw = "sets a status before the comments"
+	retriesUpdates  flaw = "calls an update of unknown end a retry"
+	repeatsUpdates  flaw = "sends an update of unknown end again"
+	forgetsHalf     flaw = "calls what is half done a retry"
+	dropsFiles      flaw = "drops the files of a comment"
+	showsMarkup     flaw = "shows HTML as text"
+	knowsOneForm    flaw = "looks for one form of a number"
+	takesTheFirst   flaw = "takes any of a number's forms"
+	hidesSpentDay   flaw = "calls a spent day a burst"
 )
 
 var flaws = []flaw{
 	swapsResults, ignoresPartial, trustsStatus, repeatsBlindly, takesFirstRow, leaksNumbers, leaksEcho, retriesUnknown,
 	absentOnError, comparesSuffix, skipsComments, forgetsWait, ignoresContext, leavesGoroutine, commentsOnFinal,
-	escapesText, statusFirst,
+	escapesText, statusFirst, retriesUpdates, repeatsUpdates, forgetsHalf, dropsFiles, showsMarkup, knowsOneForm, takesTheFirst, hidesSpentDay,
 }
 
 const referenceToken = "reference-t0ken-4711"
 
 func newReference(base string, deps connector.Deps, f flaw) (*reference, error) {
-	api, err := httpapi.New(deps, httpapi.Options{Base: base, Auth: httpapi.Bearer(referenceToken)})
+	api, err := httpapi.New(deps, httpapi.Options{Base: base, Checks: true, Auth: httpapi.Bearer(referenceToken)})
 	return &reference{api: api, flaw: f}, err
 }
 
@@ -86,6 +94,7 @@ type row struct {
 	ContactID  string `json:"contact_id,omitempty"`
 	Body       string `json:"body,omitempty"`
 	Public     bool   `json:"public,omitempty"`
+	HTML       bool   `json:"html,omitempty"`
 	MergedInto string `json:"merged_into,omitempty"`
 	Deleted    bool   `json:"deleted,omitempty"`
 	Error      string `json:"error,omitempty"`
@@ -128,7 +137,7 @@ func (a *reference) contacts(ctx context.Context, changes []connector.Change) ([
 	for i, c := range changes {
 		rows[i] = rowOf(c)
 	}
-	req := httpapi.Request{Op: "save contacts", Method: http.MethodPost, Path: "/contacts/batch", JSON: rows, Effect: httpapi.Creates, Keyed: true}
+	req := httpapi.Request{Op: "save contacts", Method: http.MethodPost, Path: "/contacts/batch", JSON: rows}
 	var answers []row
 	resp, err := a.call(ctx, req, &answers)
 	if err != nil {
@@ -182,6 +191,12 @@ func (a *reference) call(ctx context.Context, r httpapi.Request, into any) (*htt
 	}
 	e := *connector.AsError(r.Op, err)
 	switch {
+	case e.Code == "day" && a.flaw != hidesSpentDay:
+		e.Ending = connector.Broken
+	case a.flaw == retriesUpdates && e.Ending == connector.Ambiguous && r.Method == http.MethodPut:
+		e.Ending = connector.Retry
+	case a.flaw == repeatsUpdates && e.Ending == connector.Ambiguous && r.Op == "save contacts":
+		return a.api.Call(ctx, r, into)
 	case a.flaw == retriesUnknown && e.Ending == connector.Ambiguous:
 		e.Ending = connector.Retry
 	case a.flaw == repeatsBlindly && e.Ending == connector.Ambiguous:
@@ -208,31 +223,31 @@ func (a *reference) ticket(ctx context.Context, c connector.Change) connector.Re
 	if update && a.flaw == statusFirst {
 		result.Err = a.put(ctx, c.ID, set)
 	}
-	failed := result.Err
+	failed, added := result.Err, 0
 	for i, comment := range c.Comments {
 		if failed != nil {
-			result.Comments[i].Err = behind(failed, result.Err != nil && i == 0)
+			result.Comments[i].Err = behind
 			continue
 		}
 		result.Comments[i] = a.comment(ctx, result.ID, comment)
+		if result.Comments[i].Err == nil {
+			added++
+		}
 		if a.flaw != skipsComments {
 			failed = result.Comments[i].Err
 		}
 	}
 	if update && failed == nil && a.flaw != statusFirst {
 		result.Err = a.put(ctx, c.ID, set)
+		if added > 0 && result.Err != nil && a.flaw != forgetsHalf {
+			result.Err.Ending = connector.Ambiguous // The comments are there.
+		}
 	}
 	return result
 }
 
-// behind is the end of a comment that was left alone. The first one shares its
-// ticket's fate, so that a stale ticket is seen as such.
-func behind(failed *connector.Error, first bool) *connector.Error {
-	if first {
-		return failed
-	}
-	return &connector.Error{Ending: connector.Retry, Op: "add comment", Code: "behind", Text: "left behind one that is not done"}
-}
+// behind is the end of a comment that was left alone.
+var behind = &connector.Error{Ending: connector.Retry, Op: "add comment", Code: "behind", Text: "left behind one that is not done"}
 
 func (a *reference) open(ctx context.Context, c connector.Change) (string, *connector.Error) {
 	asked := rowOf(c)
@@ -254,7 +269,7 @@ func (a *reference) open(ctx context.Context, c connector.Change) (string, *conn
 func (a *reference) put(ctx context.Context, id string, set row) *connector.Error {
 	var got row
 	resp, err := a.call(ctx, httpapi.Request{
-		Op: "update ticket", Method: http.MethodPut, Path: "/tickets/" + url.PathEscape(id), JSON: set, Effect: httpapi.Sets, Linked: true,
+		Op: "update ticket", Method: http.MethodPut, Path: "/tickets/" + url.PathEscape(id), JSON: set, Linked: true,
 	}, &got)
 	if err != nil {
 		return connector.AsError("update ticket", err)
@@ -270,9 +285,14 @@ func (a *reference) comment(ctx context.Context, ticket string, c connector.Comm
 	if a.flaw == escapesText {
 		body = strings.ReplaceAll(body, "<", "&lt;")
 	}
+	for _, f := range c.Attachments {
+		if a.flaw != dropsFiles {
+			body += "\n" + f.URL
+		}
+	}
 	r := httpapi.Request{
 		Op: "add comment", Method: http.MethodPost, Path: "/tickets/" + url.PathEscape(ticket) + "/comments", Linked: true,
-		JSON: row{ExternalID: c.Key, Body: body, Public: !c.Private}, Endings: map[int]connector.Ending{409: connector.Stale},
+		JSON: row{ExternalID: c.Key, Body: body, Public: !c.Private, HTML: c.HTML && a.flaw != showsMarkup}, Endings: map[int]connector.Ending{409: connector.Stale},
 	}
 	if a.flaw == commentsOnFinal {
 		r.Endings = nil
@@ -306,8 +326,10 @@ func (a *reference) observe(ctx context.Context, r connector.Ref) connector.Obse
 			return strings.HasSuffix(got.Phone, strings.TrimPrefix(r.Identity.Phone, "+")) || strings.HasPrefix(r.Identity.Phone, got.Phone)
 		}
 	}
-	var rows []row
-	_, err := a.call(ctx, httpapi.Request{Op: fmt.Sprintf("observe %s", r.Kind), Method: http.MethodGet, Path: path, Query: query}, &rows)
+	if a.flaw == knowsOneForm {
+		r.Phones = nil
+	}
+	rows, err := a.rows(ctx, r, path, query)
 	if err != nil {
 		if a.flaw == absentOnError {
 			return connector.Observation{}
@@ -317,10 +339,38 @@ func (a *reference) observe(ctx context.Context, r connector.Ref) connector.Obse
 	if a.flaw == takesFirstRow && len(rows) > 0 {
 		return seen(rows[0])
 	}
+	if a.flaw == takesTheFirst && r.Phones != nil {
+		mine = func(got row) bool { return slices.Contains(r.Phones, got.Phone) }
+		slices.Reverse(rows)
+	}
 	if i := slices.IndexFunc(rows, mine); i >= 0 {
 		return seen(rows[i])
 	}
+	for _, form := range r.Phones {
+		if i := slices.IndexFunc(rows, func(got row) bool { return got.Phone == form }); i >= 0 {
+			return seen(rows[i])
+		}
+	}
 	return connector.Observation{}
+}
+
+// rows looks for a ref's record, and then for the other forms of its number.
+func (a *reference) rows(ctx context.Context, r connector.Ref, path string, query url.Values) ([]row, error) {
+	op := fmt.Sprintf("observe %s", r.Kind)
+	var rows []row
+	_, err := a.call(ctx, httpapi.Request{Op: op, Path: path, Query: query}, &rows)
+	if r.ID != "" {
+		return rows, err
+	}
+	for _, form := range r.Phones {
+		if err != nil {
+			break
+		}
+		var more []row
+		_, err = a.call(ctx, httpapi.Request{Op: op, Path: path, Query: url.Values{"phone": {form}}}, &more)
+		rows = append(rows, more...)
+	}
+	return rows, err
 }
 
 // lookup says where a ref is looked for and which row is it.

@@ -151,7 +151,8 @@ func Capabilities(ctx context.Context, config Config) string {
 	_, checks := s.bench.Adapter.(connector.Checker)
 	for name, there := range map[string]bool{
 		"checks": checks, "solves": s.bench.Solve != nil, "finishes": s.bench.Finish != nil, "deletes": s.bench.Delete != nil,
-		"merges": s.bench.Merge != nil, "unchanged": s.bench.Unchanged != nil, "ignores filters": s.bench.IgnoreFilters != nil,
+		"merges": s.bench.Merge != nil, "jobs": s.bench.FinishJobs != nil,
+		"day's quota": config.DaySpent != nil, "unchanged": s.bench.Unchanged != nil, "ignores filters": s.bench.IgnoreFilters != nil,
 	} {
 		if !there {
 			fmt.Fprintf(&b, "  without: %s\n", name)
@@ -170,7 +171,7 @@ func orApart(f connector.FirstComment) string {
 // cases are all of them, in the order in which an author should make them pass.
 func cases() []kase {
 	var all []kase
-	for _, group := range [][]kase{basics(), batches(), observations(), conditions(), endings(), unknowns(), limits(), privacy()} {
+	for _, group := range [][]kase{basics(), contents(), batches(), observations(), conditions(), endings(), unknowns(), asynchronous(), limits(), privacy()} {
 		all = append(all, group...)
 	}
 	return all

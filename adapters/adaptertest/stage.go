@@ -28,6 +28,8 @@ type stage struct {
 	// words must not show in errors.
 	words []string
 	made  int
+	// jobs says that the CRM has taken something as a job.
+	jobs bool
 }
 
 func newStage(ctx context.Context, config *Config) (*stage, error) {
@@ -56,21 +58,35 @@ func (s *stage) errorf(format string, args ...any) {
 	s.problems = append(s.problems, fmt.Sprintf(format, args...))
 }
 
-// apply applies changes. An error of the whole call becomes every result's.
+// apply applies changes, and waits for what the CRM has taken as a job.
 func (s *stage) apply(ctx context.Context, changes ...connector.Change) []connector.Result {
+	results := s.send(ctx, changes...)
+	s.awaitJobs(ctx, changes, results)
+	return results
+}
+
+// send applies changes. An error of the whole call becomes every result's, and
+// an error of a result that of its comments, as the engine takes them.
+func (s *stage) send(ctx context.Context, changes ...connector.Change) []connector.Result {
 	results, err := s.bench.Adapter.Apply(ctx, changes)
 	if err != nil {
 		e := s.checkError("apply", err)
 		results = make([]connector.Result, len(changes))
 		for i, c := range changes {
-			results[i] = connector.Result{Err: e, Comments: make([]connector.CommentResult, len(c.Comments))}
-			for j := range results[i].Comments {
-				results[i].Comments[j].Err = e
-			}
+			results[i] = failed(e, len(c.Comments))
 		}
 		return results
 	}
 	return s.checkResults(changes, results)
+}
+
+// failed is the result of a change that is not done, and so of its comments.
+func failed(e *connector.Error, comments int) connector.Result {
+	r := connector.Result{Err: e, Comments: make([]connector.CommentResult, comments)}
+	for i := range r.Comments {
+		r.Comments[i].Err = e
+	}
+	return r
 }
 
 // checkResults holds the results against the shape that the contract gives them.
@@ -81,6 +97,10 @@ func (s *stage) checkResults(changes []connector.Change, results []connector.Res
 	}
 	for i, r := range results {
 		s.checkResult(fmt.Sprintf("result %d", i), r.ID, r.Err)
+		if r.Err != nil {
+			results[i] = failed(r.Err, len(changes[i].Comments))
+			continue
+		}
 		if len(r.Comments) != len(changes[i].Comments) {
 			s.errorf("result %d has %d comment results for %d comments", i, len(r.Comments), len(changes[i].Comments))
 			results[i].Comments = append(r.Comments, make([]connector.CommentResult, len(changes[i].Comments))...)[:len(changes[i].Comments)]
@@ -91,13 +111,13 @@ func (s *stage) checkResults(changes []connector.Change, results []connector.Res
 }
 
 func (s *stage) checkComments(i int, r connector.Result) {
-	stopped := r.Err != nil && r.ID == ""
+	stopped := false
 	for j, c := range r.Comments {
 		if c.Err != nil {
-			s.checkError(fmt.Sprintf("result %d, comment %d", i, j), c.Err)
+			_ = s.checkError(fmt.Sprintf("result %d, comment %d", i, j), c.Err)
 		}
 		if stopped && c.Err == nil {
-			s.errorf("result %d: comment %d is done although its record or a comment before it is not", i, j)
+			s.errorf("result %d: comment %d is done although a comment before it is not", i, j)
 		}
 		stopped = stopped || c.Err != nil
 	}
@@ -106,7 +126,7 @@ func (s *stage) checkComments(i int, r connector.Result) {
 func (s *stage) checkResult(what, id string, err *connector.Error) {
 	switch {
 	case err != nil:
-		s.checkError(what, err)
+		_ = s.checkError(what, err)
 	case id == "":
 		s.errorf("%s is a success without an id", what)
 	}
@@ -132,7 +152,7 @@ func (s *stage) observe(ctx context.Context, refs ...connector.Ref) []connector.
 	}
 	for i, o := range got {
 		if o.Err != nil {
-			s.checkError(fmt.Sprintf("observation %d", i), o.Err)
+			_ = s.checkError(fmt.Sprintf("observation %d", i), o.Err)
 		} else if o.Found && o.ID == "" {
 			s.errorf("observation %d is found without an id", i)
 		}
@@ -157,6 +177,9 @@ func (s *stage) checkError(what string, err error) *connector.Error {
 	}
 	if e.Wait < 0 {
 		s.errorf("%s: the wait is negative", what)
+	}
+	if (e.Ending == connector.Pending) != (e.Job != "") {
+		s.errorf("%s: it ended as %s with the job %q; a job belongs to what is pending, and to nothing else", what, e.Ending, e.Job)
 	}
 	s.checkLeaks(what, strings.Join([]string{err.Error(), e.Op, e.Code, e.Text, e.Field, fmt.Sprintf("%+v", e.Cause)}, "\n"))
 	return e
@@ -196,8 +219,9 @@ func onlyDigits(r rune) rune {
 	return -1
 }
 
-// count compares how many records the CRM holds.
+// count compares how many records the CRM holds once its jobs are done.
 func (s *stage) count(kind connector.Kind, want int, when string) {
+	s.finishJobs()
 	if got := s.bench.Count(kind); got != want {
 		s.errorf("%s: the CRM holds %d of kind %s, want %d", when, got, kind, want)
 	}
@@ -205,6 +229,7 @@ func (s *stage) count(kind connector.Kind, want int, when string) {
 
 // show reads a record back.
 func (s *stage) show(kind connector.Kind, id string) Record {
+	s.finishJobs()
 	r, ok := s.bench.Show(kind, id)
 	if !ok {
 		s.errorf("the CRM does not show the %s that the adapter named", kind)

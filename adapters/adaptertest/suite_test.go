@@ -1,8 +1,10 @@
 package adaptertest_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/crm-connector/crm-connector/adapters/adaptertest"
 	"github.com/crm-connector/crm-connector/connector"
@@ -12,6 +14,10 @@ func config(f flaw) adaptertest.Config {
 	bad := connector.Write{Custom: connector.Fields{"bad": "x"}}
 	return adaptertest.Config{
 		New: bench(f), Secrets: []string{referenceToken}, BadContact: bad, BadTicket: bad,
+		DaySpent: &adaptertest.Answer{
+			Status: 429, Header: http.Header{"Retry-After": {"3600"}}, Body: `{"code":"day","message":"come back tomorrow"}`,
+			Want: connector.Broken, Wait: time.Hour,
+		},
 		Answers: []adaptertest.Answer{{
 			Name: "contact gone", Status: 422, Body: `{"code":"contact gone","message":"no such contact"}`,
 			To: connector.KindTicket, Want: connector.Stale,
@@ -35,6 +41,8 @@ func TestEveryFlawIsCaught(t *testing.T) {
 		comparesSuffix: "numbers are compared whole", skipsComments: "every status on a comment", forgetsWait: "Retry-After",
 		ignoresContext: "a cancelled context", leavesGoroutine: "create a contact", commentsOnFinal: "closed for good",
 		escapesText: "awkward text", statusFirst: "status after comments",
+		retriesUpdates: "every status on an update", repeatsUpdates: "a lost update", forgetsHalf: "half done", dropsFiles: "attachments",
+		showsMarkup: "HTML comments", knowsOneForm: "observe by another form", takesTheFirst: "observe by another form", hidesSpentDay: "day's quota",
 	}
 	for _, f := range flaws {
 		t.Run(string(f), func(t *testing.T) {
@@ -63,8 +71,8 @@ func TestCheckGivesEveryOutcome(t *testing.T) {
 			t.Errorf("%s: %s", o.Case, p)
 		}
 	}
-	if left != 2 {
-		t.Errorf("%d cases do not apply, want two: the reference neither fills nor guards", left)
+	if left != 5 {
+		t.Errorf("%d cases do not apply, want five: the reference neither fills nor guards, and its CRM takes no jobs", left)
 	}
 }
 

@@ -19,6 +19,9 @@ import (
 // adapter greedy.
 const endless = 64 << 20
 
+// mediaHost is where the files of messages are, for adapters that upload them.
+const mediaHost = "media.adaptertest.invalid"
+
 // wire is the connection between the adapter and the CRM, on which the suite
 // makes go wrong what goes wrong on real ones.
 type wire struct {
@@ -57,6 +60,9 @@ func newWire(reads func(*http.Request) bool) *wire {
 
 // RoundTrip passes a request on, or applies the fault.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == mediaHost {
+		return respond(r, http.StatusOK, http.Header{"Content-Type": {"image/png"}}, strings.NewReader("\x89PNG\r\n\x1a\n")), nil
+	}
 	f := w.pick(r)
 	if err := r.Context().Err(); err != nil {
 		return nil, err

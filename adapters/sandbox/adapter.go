@@ -6,13 +6,15 @@
 // It keeps no state, decides nothing about conversations, and neither waits nor
 // repeats. The CRM itself is in the package crm beneath.
 //
-// Start with [New] and [Adapter.Apply]. observe.go looks records up, judge.go
-// compares answers with what was asked, and client.go is the API on the wire.
+// Start with [New] and [Adapter.Apply]. judge.go compares answers with what was
+// asked, observe.go looks records up, and client.go is the API on the wire.
 package sandbox
 
 import (
 	"context"
+	"maps"
 	"strings"
+	"time"
 
 	"github.com/crm-connector/crm-connector/connector"
 )
@@ -86,57 +88,39 @@ func (a *Adapter) Apply(ctx context.Context, changes []connector.Change) ([]conn
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	kind := changes[0].Kind
-	b := batch{kind: kind, op: "save " + string(kind) + "s", keyed: a.config.UniqueKeys}
-	switch kind {
-	case connector.KindContact:
-		for i := range changes {
-			b.items = append(b.items, contactItem(&changes[i]))
-		}
-	case connector.KindTicket:
-		for i := range changes {
-			b.items = append(b.items, a.ticketItem(&changes[i]))
-		}
-	default:
-		return nil, connector.Errorf(connector.Refused, b.op, "kind", "only contacts and tickets can be saved")
+	items := make([]item, len(changes))
+	for i := range changes {
+		items[i] = a.item(&changes[i])
 	}
-	answer, err := a.client.save(ctx, b)
+	answer, err := a.client.save(ctx, changes[0].Kind, items)
 	if err != nil {
 		return nil, err
 	}
 	results := make([]connector.Result, len(changes))
 	for i := range changes {
 		if answer.job != "" {
-			results[i] = pending(b.op, jobRef{answer.job, i, 0}, &changes[i])
+			results[i].Err = answer.Errorf(connector.Pending, "", "taken as a job")
+			results[i].Err.Job, results[i].Err.Wait = jobRef{answer.job, i}.String(), jobWait
 			continue
 		}
-		results[i] = a.judge(answer, &changes[i], &b.items[i], &answer.results[i])
+		results[i] = a.judge(answer.Response, &changes[i], &items[i], &answer.results[i])
 	}
 	return results, nil
 }
 
-// contactItem translates a change of a contact. A new one is given its identity
-// beside what the mapping says.
-func contactItem(c *connector.Change) item {
-	it := item{ID: c.ID, Set: flat(c.Set), Fill: flat(c.Fill)}
-	if c.ID != "" {
-		return it
-	}
-	it.ExternalID = c.Key
-	for name, id := range map[string]string{connector.FieldPhone: c.Identity.Phone, fieldUserID: c.Identity.UserID} {
-		if _, given := it.Set[name]; !given && id != "" {
-			it.Set[name] = id
-		}
-	}
-	return it
-}
-
-// ticketItem translates a change of a ticket with its comments.
-func (a *Adapter) ticketItem(c *connector.Change) item {
-	it := item{ID: c.ID, Set: flat(c.Set), Fill: flat(c.Fill), Reopen: c.Reopen}
-	it.ExpectOpen = a.config.Guarded && len(c.Comments) > 0 && !c.Reopen
+// item translates a change. A new contact is given its identity beside what the
+// mapping says.
+func (a *Adapter) item(c *connector.Change) item {
+	it := item{ID: c.ID, Set: flat(c.Set), Fill: flat(c.Fill), Reopen: c.Reopen, ExpectOpen: c.Guard && a.config.Guarded}
 	if c.ID == "" {
 		it.ExternalID, it.ContactID, it.FollowUpOf = c.Key, c.Contact.ID, c.FollowUp
+	}
+	if c.ID == "" && c.Kind == connector.KindContact {
+		for name, id := range map[string]string{connector.FieldPhone: c.Identity.Phone, fieldUserID: c.Identity.UserID} {
+			if _, given := it.Set[name]; !given && id != "" {
+				it.Set[name] = id
+			}
+		}
 	}
 	for i := range c.Comments {
 		it.Comments = append(it.Comments, commentItem(&c.Comments[i], c.Contact.ID))
@@ -146,16 +130,13 @@ func (a *Adapter) ticketItem(c *connector.Change) item {
 
 func commentItem(c *connector.Comment, contactID string) comment {
 	out := comment{
-		ExternalID: c.Key, Body: c.Body, HTML: c.HTML, Author: string(c.Author), Private: c.Private,
+		ExternalID: c.Key, Body: c.Body, HTML: c.HTML, Author: c.Author, Private: c.Private, Attachments: c.Attachments,
 	}
 	if !c.Time.IsZero() {
-		out.WrittenAt = c.Time.UTC().Format(timeLayout)
+		out.WrittenAt = c.Time.UTC().Format(time.RFC3339)
 	}
 	if c.Author == connector.AuthorCustomer {
 		out.ContactID = contactID
-	}
-	for _, f := range c.Attachments {
-		out.Attachments = append(out.Attachments, attachment{Name: f.Name, URL: f.URL})
 	}
 	return out
 }
@@ -164,23 +145,7 @@ func commentItem(c *connector.Comment, contactID string) comment {
 // their names.
 func flat(w connector.Write) map[string]any {
 	fields := make(map[string]any, len(w.Standard)+len(w.Custom))
-	for name, value := range w.Standard {
-		fields[name] = value
-	}
-	for name, value := range w.Custom {
-		fields[name] = value
-	}
+	maps.Copy(fields, w.Standard)
+	maps.Copy(fields, w.Custom)
 	return fields
-}
-
-// pending is the result of a change that the sandbox has taken as a job.
-func pending(op string, ref jobRef, c *connector.Change) connector.Result {
-	wait := func(at jobRef) *connector.Error {
-		return &connector.Error{Ending: connector.Pending, Op: op, Job: at.String(), Wait: jobWait}
-	}
-	r := connector.Result{Err: wait(ref)}
-	for i := range c.Comments {
-		r.Comments = append(r.Comments, connector.CommentResult{Err: wait(jobRef{ref.job, ref.item, i})})
-	}
-	return r
 }

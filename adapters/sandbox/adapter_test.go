@@ -164,11 +164,22 @@ func TestResultsOfOneRecordAlone(t *testing.T) {
 			condition: connector.Active, comments: "done, done",
 		},
 		"solved": {
-			reason:    "the guard notices, and no comment is swallowed",
+			reason: "the guard notices, and no comment is swallowed",
+			before: func(b *bench, _, t string) { b.api("PUT", "/api/tickets/"+t+"/status", `{"status":"solved"}`, nil) },
+			change: func(c, t string) connector.Change {
+				change := onto(t, c, words("m1"))
+				change.Guard = true
+				return change
+			},
+			want:      "stale ticket_solved",
+			condition: connector.Closed,
+		},
+		"solved and meant": {
+			reason:    "without the guard the comment belongs on the ticket as it is",
 			before:    func(b *bench, _, t string) { b.api("PUT", "/api/tickets/"+t+"/status", `{"status":"solved"}`, nil) },
 			change:    func(c, t string) connector.Change { return onto(t, c, words("m1")) },
-			want:      "stale ticket_solved",
-			condition: connector.Closed, comments: "stale ticket_solved",
+			want:      "done",
+			condition: connector.Closed, comments: "done",
 		},
 		"reopened": {
 			reason: "reopening comes first",
@@ -185,26 +196,26 @@ func TestResultsOfOneRecordAlone(t *testing.T) {
 			before:    func(b *bench, _, t string) { b.api("PUT", "/api/tickets/"+t+"/status", `{"status":"closed"}`, nil) },
 			change:    func(c, t string) connector.Change { return onto(t, c, words("m1")) },
 			want:      "stale ticket_closed",
-			condition: connector.Final, comments: "stale ticket_closed",
+			condition: connector.Final,
 		},
 		"deleted": {
 			reason:    "the ticket is gone",
 			before:    func(b *bench, _, t string) { b.api("DELETE", "/api/tickets/"+t, "", nil) },
 			change:    func(c, t string) connector.Change { return onto(t, c, words("m1")) },
 			want:      "stale ticket_gone",
-			condition: connector.Gone, comments: "stale ticket_gone",
+			condition: connector.Gone,
 		},
 		"never was": {
 			reason:    "a server that forgot everything is like a deletion",
 			change:    func(c, _ string) connector.Change { return onto("999", c, words("m1")) },
 			want:      "stale not_found",
-			condition: connector.Gone, comments: "stale not_found",
+			condition: connector.Gone,
 		},
 		"contact deleted": {
 			reason: "not the ticket is stale",
 			before: func(b *bench, c, _ string) { b.api("DELETE", "/api/contacts/"+c, "", nil) },
 			change: func(c, t string) connector.Change { return onto(t, c, words("m1")) },
-			want:   "stale contact_gone of contact", comments: "stale contact_gone of contact",
+			want:   "stale contact_gone of contact",
 		},
 		"bad value": {
 			reason: "refused, with the field",
@@ -226,7 +237,7 @@ func TestResultsOfOneRecordAlone(t *testing.T) {
 				change.Set = connector.Write{Standard: connector.Fields{connector.FieldStatus: "solved"}}
 				return change
 			},
-			want: "retry unchanged in status", condition: connector.Active, comments: "refused invalid_value in body",
+			want: "done", condition: connector.Active, comments: "refused invalid_value in body",
 		},
 	}
 	for name, c := range cases {
@@ -463,39 +474,137 @@ func TestJobs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, "")
-		contact, _ := b.ticket()
+		contact, old := b.ticket()
 		b.change(func(s *crm.Settings) { s.Batch = crm.BatchJob })
-		r := b.apply(matter("t2", contact, words("m1"), connector.Comment{Key: "m2", Author: connector.AuthorSystem}))
-		bad := b.apply(person("wa:9", "x"))
-		if reason(r.Err) != "pending " || r.Err.Job == "" || r.Comments[0].Err.Job == r.Comments[1].Err.Job {
+		bad := connector.Comment{Key: "m2", Author: connector.AuthorSystem}
+		r := b.apply(matter("t2", contact, words("m1"), bad, words("m3")))
+		wrong := b.apply(person("wa:9", "x"))
+		gone := b.apply(onto(old, contact, words("m4")))
+		if reason(r.Err) != "pending " || r.Err.Job == "" || r.Err.Wait <= 0 {
 			t.Fatalf("got %+v", r)
 		}
 		ticket := connector.Ref{Kind: connector.KindTicket, Key: "t2", Job: r.Err.Job}
 		if seen := b.observe(ticket); reason(seen[0].Err) != "pending " || seen[0].Err.Job != r.Err.Job || seen[0].Err.Wait <= 0 {
 			t.Errorf("too early: got %+v", seen)
 		}
+		b.api("DELETE", "/api/tickets/"+old, "", nil)
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		seen := b.observe(ticket)
-		if !seen[0].Found || seen[0].Condition != connector.Active {
-			t.Fatalf("done: got %+v", seen[0])
+		seen := b.observe(ticket, connector.Ref{Kind: connector.KindTicket, Key: "t1", ID: old, Job: gone.Err.Job})
+		if !seen[0].Found || seen[0].Condition != connector.Active || full(seen[1].Err) != "stale ticket_gone" {
+			t.Fatalf("done: got %+v", seen)
 		}
-		parent := connector.Ref{Kind: connector.KindTicket, ID: seen[0].ID}
-		comments := b.observe(
-			connector.Ref{Kind: connector.KindComment, Key: "m1", Parent: &parent, Job: r.Comments[0].Err.Job},
-			connector.Ref{Kind: connector.KindComment, Key: "m2", Parent: &parent, Job: r.Comments[1].Err.Job},
-		)
-		if !comments[0].Found || full(comments[1].Err) != "refused required in body" {
-			t.Errorf("comments: got %+v", comments)
+		comment := func(key string) connector.Ref {
+			return connector.Ref{
+				Kind: connector.KindComment, Key: key, Job: r.Err.Job,
+				Parent: &connector.Ref{Kind: connector.KindTicket, ID: seen[0].ID, Key: "t2"},
+			}
 		}
-		refused := b.observe(
-			connector.Ref{Kind: connector.KindContact, Key: "wa:9", Job: bad.Err.Job},
-			connector.Ref{Kind: connector.KindContact, Key: "wa:1", Job: "job-999/0/0"},
+		comments := b.observe(comment("m1"), comment("m2"), comment("m3"))
+		if !comments[0].Found || full(comments[1].Err) != "refused required in body" || comments[2].Found || comments[2].Err != nil {
+			t.Errorf("comments: got %+v, want the first, a refusal of the second, and nothing of the third", comments)
+		}
+		contacts := b.observe(
+			connector.Ref{Kind: connector.KindContact, Key: "wa:9", Job: wrong.Err.Job},
+			connector.Ref{Kind: connector.KindContact, Key: "wa:1", Job: "job-999/0"},
 		)
-		if full(refused[0].Err) != "refused invalid_value in phone" || refused[1].ID != contact {
-			t.Errorf("got %+v, want the refusal, and a forgotten job's record found by its key", refused)
+		if full(contacts[0].Err) != "refused invalid_value in phone" || contacts[1].ID != contact {
+			t.Errorf("got %+v, want the refusal, and a forgotten job's record found by its key", contacts)
 		}
 	})
+}
+
+// TestJobThatDidNothing is a record that was locked: it is as if the job had
+// never been, so that the engine sends the change again.
+func TestJobThatDidNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, "")
+		contact, _ := b.ticket()
+		b.change(func(s *crm.Settings) { s.Batch, s.Faults.Partial = crm.BatchJob, 1 })
+		change := person("wa:1", "+918856879188")
+		change.ID = contact
+		r := b.apply(change)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		ref := connector.Ref{Kind: connector.KindContact, Key: "wa:1", ID: contact, Job: r.Err.Job}
+		if seen := b.observe(ref); seen[0].Found || seen[0].Err != nil {
+			t.Errorf("got %+v", seen)
+		}
+	})
+}
+
+// TestUpdatesOfUnknownEnd may be carried out after a newer one, so they are no
+// Retry, and nothing sends them twice.
+func TestUpdatesOfUnknownEnd(t *testing.T) {
+	t.Parallel()
+	for fault, set := range map[string]func(*crm.Settings){
+		"reset": func(s *crm.Settings) { s.Faults.Reset = 1 },
+		"late":  func(s *crm.Settings) { s.Faults.Late = 1 },
+		"hang":  func(s *crm.Settings) { s.Faults.Hang = 1 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := setup(t, "timeout: 5s")
+			contact, _ := b.ticket()
+			b.change(set)
+			change := person("wa:1", "+918856879188")
+			change.ID = contact
+			_, err := b.adapter.Apply(b.ctx, []connector.Change{change})
+			if e := connector.AsError("", err); e == nil || e.Ending != connector.Ambiguous {
+				t.Errorf("%s: got %v", fault, err)
+			}
+			var stats struct {
+				ByEndpoint map[string]int `json:"by_endpoint"`
+			}
+			b.api("GET", "/api/stats", "", &stats)
+			if n := stats.ByEndpoint["POST /v1/contacts/batch"]; n != 2 {
+				t.Errorf("%s: %d calls %v, want the create and one update", fault, n, stats.ByEndpoint)
+			}
+		})
+	}
+}
+
+// TestForms finds contacts that somebody stored under another form of a number.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	b := setup(t, "")
+	stored := b.made(person("by hand", "+55 51 8765-4321"))
+	ref := connector.Ref{
+		Kind: connector.KindContact, Key: "wa:5551987654321", Identity: connector.Identity{Phone: "+5551987654321"},
+		Phones: []string{"+5551987654321", "+555187654321"},
+	}
+	if seen := b.observe(ref); seen[0].ID != stored {
+		t.Errorf("got %+v, want the older form found", seen)
+	}
+	likelier := b.made(person("by hand too", "+5551987654321"))
+	if seen := b.observe(ref); seen[0].ID != likelier {
+		t.Errorf("got %+v, want the likelier form, though it is newer", seen)
+	}
+	known := person("by hand three", "+447700900123")
+	known.Identity.UserID, ref.Identity.UserID = "BR.7", "BR.7"
+	person := b.made(known)
+	if seen := b.observe(ref); seen[0].ID != person {
+		t.Errorf("got %+v, want the user id before the number", seen)
+	}
+	ref.Identity.UserID = ""
+	ref.Key, ref.Phones = "", nil
+	if seen := b.observe(ref); seen[0].ID != likelier {
+		t.Errorf("got %+v, want the number alone to do", seen)
+	}
+}
+
+// TestQuotas tells a burst, after which the engine goes on, from a quota that is
+// spent for the day, for which it pauses the destination.
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	for per, want := range map[time.Duration]string{10 * time.Second: "retry rate_limited", 24 * time.Hour: "broken quota_spent"} {
+		b := setup(t, "", func(s *crm.Settings) { s.Quota.Calls, s.Quota.Window = 1, crm.Duration(per) })
+		b.made(person("wa:1", "+918856879188"))
+		_, err := b.adapter.Observe(b.ctx, []connector.Ref{{Kind: connector.KindContact, ID: "1"}})
+		if e := connector.AsError("", err); reason(e) != want || e.Wait <= 0 || e.Wait > per {
+			t.Errorf("%s: got %v after %s, want %s", per, err, e.Wait, want)
+		}
+	}
 }
 
 func TestKeyedCreatesAreRepeated(t *testing.T) {

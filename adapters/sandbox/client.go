@@ -2,10 +2,10 @@ package sandbox
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,14 +14,27 @@ import (
 	"github.com/crm-connector/crm-connector/connector"
 )
 
+// The sandbox's own names for fields of records.
 const (
-	fieldUserID = "user_id"
-	timeLayout  = time.RFC3339
-	// jobWait is how long a job is left alone before it is asked for.
-	jobWait = time.Second
+	fieldID         = "id"
+	fieldExternalID = "external_id"
+	fieldUserID     = "user_id"
+	fieldContactID  = "contact_id"
+	fieldTicketID   = "ticket_id"
+	fieldTicketKey  = "ticket_external_id"
 )
 
-// item is one record of a batch on the wire.
+// resultOK is the status of a result that went well, and resultSkipped that of a
+// comment behind one that did not.
+const (
+	resultOK      = "ok"
+	resultSkipped = "skipped"
+)
+
+// jobWait is how long a job is left alone before it is asked for.
+const jobWait = time.Second
+
+// item is one record of a batch.
 type item struct {
 	ID         string         `json:"id,omitempty"`
 	ExternalID string         `json:"external_id,omitempty"`
@@ -36,43 +49,35 @@ type item struct {
 
 // comment is a comment of an item.
 type comment struct {
-	ExternalID  string       `json:"external_id"`
-	Body        string       `json:"body"`
-	HTML        bool         `json:"html,omitempty"`
-	Author      string       `json:"author"`
-	ContactID   string       `json:"contact_id,omitempty"`
-	Private     bool         `json:"private,omitempty"`
-	WrittenAt   string       `json:"written_at,omitempty"`
-	Attachments []attachment `json:"attachments,omitempty"`
+	ExternalID  string                 `json:"external_id"`
+	Body        string                 `json:"body"`
+	HTML        bool                   `json:"html,omitempty"`
+	Author      connector.Author       `json:"author"`
+	ContactID   string                 `json:"contact_id,omitempty"`
+	Private     bool                   `json:"private,omitempty"`
+	WrittenAt   string                 `json:"written_at,omitempty"`
+	Attachments []connector.Attachment `json:"attachments,omitempty"`
 }
 
-type attachment struct {
-	Name string `json:"name,omitempty"`
-	URL  string `json:"url"`
-}
+// record is a contact, ticket or comment as the sandbox shows it.
+type record map[string]any
 
-// row is a record as the sandbox shows it, whatever its kind.
-type row struct {
-	ID         string         `json:"id"`
-	ExternalID string         `json:"external_id"`
-	ContactID  string         `json:"contact_id"`
-	TicketID   string         `json:"ticket_id"`
-	Phone      string         `json:"phone"`
-	Name       string         `json:"name"`
-	Email      string         `json:"email"`
-	UserID     string         `json:"user_id"`
-	Subject    string         `json:"subject"`
-	Status     string         `json:"status"`
-	Priority   string         `json:"priority"`
-	Tags       []string       `json:"tags"`
-	Fields     map[string]any `json:"fields"`
+func (r record) text(name string) string { return text(r[name]) }
+
+// field gives a value by the name under which it is set.
+func (r record) field(name string) any {
+	own, _ := r["fields"].(map[string]any)
+	if v, ok := own[name]; ok {
+		return v
+	}
+	return r[name]
 }
 
 // itemResult is what the sandbox says of an item.
 type itemResult struct {
 	Status   string          `json:"status"`
 	Existing bool            `json:"existing"`
-	Record   *row            `json:"record"`
+	Record   record          `json:"record"`
 	Error    *problem        `json:"error"`
 	Comments []commentResult `json:"comments"`
 }
@@ -94,12 +99,6 @@ type problem struct {
 	State     string `json:"state"`
 }
 
-// The statuses of results on the wire.
-const (
-	resultOK      = "ok"
-	resultSkipped = "skipped"
-)
-
 // search is what to look for; rows that match any part come back.
 type search struct {
 	IDs         []string `json:"ids,omitempty"`
@@ -107,51 +106,31 @@ type search struct {
 	Phones      []string `json:"phones,omitempty"`
 	UserIDs     []string `json:"user_ids,omitempty"`
 	TicketIDs   []string `json:"ticket_ids,omitempty"`
+	TicketKeys  []string `json:"ticket_external_ids,omitempty"`
 }
 
 // empty reports whether the search names nothing. Such a search is answered
 // with everything, so it is never sent.
 func (s *search) empty() bool {
-	return len(s.IDs)+len(s.ExternalIDs)+len(s.Phones)+len(s.UserIDs)+len(s.TicketIDs) == 0
+	return len(slices.Concat(s.IDs, s.ExternalIDs, s.Phones, s.UserIDs, s.TicketIDs, s.TicketKeys)) == 0
 }
 
-// found is the answer to a search.
+// found is the answer to a search. Gone are ids whose record was deleted, or
+// merged into another, and More says that rows were left out.
 type found struct {
-	Results []row     `json:"results"`
-	Gone    []goneRow `json:"gone"`
-	More    bool      `json:"more"`
-}
-
-// goneRow is an id whose record was deleted or merged.
-type goneRow struct {
-	ID         string `json:"id"`
-	MergedInto string `json:"merged_into"`
-}
-
-// batch is one call that saves records.
-type batch struct {
-	kind  connector.Kind
-	op    string
-	keyed bool
-	items []item
-}
-
-// effect is what the batch does when it is repeated: only setting fields of
-// known records is harmless.
-func (b *batch) effect() httpapi.Effect {
-	for i := range b.items {
-		if b.items[i].ID == "" || len(b.items[i].Comments) > 0 {
-			return httpapi.Creates
-		}
-	}
-	return httpapi.Sets
+	Results *[]record `json:"results"`
+	Gone    []struct {
+		ID         string `json:"id"`
+		MergedInto string `json:"merged_into"`
+	} `json:"gone"`
+	More bool `json:"more"`
 }
 
 // saved is the answer to a batch: results, or the job that will have them.
 type saved struct {
-	results  []itemResult
-	job      string
-	response *httpapi.Response
+	*httpapi.Response
+	results []itemResult
+	job     string
 }
 
 // client is the sandbox's API.
@@ -159,11 +138,9 @@ type client struct{ http *httpapi.Client }
 
 func newClient(cfg *config, deps connector.Deps) (*client, error) {
 	o := httpapi.Options{
-		Base: cfg.URL, Timeout: cfg.Timeout,
+		Base: cfg.URL, Timeout: cfg.Timeout, Checks: true, Speakable: []string{"author", "job"}, Judge: judgeCall,
 		// Every path that is called here exists at a sandbox.
-		Endings:   map[int]connector.Ending{http.StatusNotFound: connector.Broken, http.StatusMethodNotAllowed: connector.Broken},
-		Resets:    nil,
-		Speakable: []string{"author", "job"},
+		Endings: map[int]connector.Ending{http.StatusNotFound: connector.Broken, http.StatusMethodNotAllowed: connector.Broken},
 	}
 	if cfg.Token != "" {
 		o.Auth = httpapi.Bearer(cfg.Token)
@@ -173,6 +150,14 @@ func newClient(cfg *config, deps connector.Deps) (*client, error) {
 		return nil, fmt.Errorf("url: %w", err)
 	}
 	return &client{http: h}, nil
+}
+
+// judgeCall tells a quota that is spent for long from a burst: both are a 429.
+func judgeCall(_ *httpapi.Response, verdict *connector.Error) *connector.Error {
+	if verdict != nil && verdict.Code == "quota_spent" {
+		verdict.Ending = connector.Broken
+	}
+	return verdict
 }
 
 // me names the account.
@@ -192,10 +177,10 @@ func (c *client) me(ctx context.Context) (string, error) {
 
 // save sends a batch. A refused batch whose answer speaks of each record is an
 // answer, not an error.
-func (c *client) save(ctx context.Context, b batch) (*saved, error) {
+func (c *client) save(ctx context.Context, kind connector.Kind, items []item) (*saved, error) {
 	resp, err := c.http.Do(ctx, httpapi.Request{
-		Op: b.op, Method: http.MethodPost, Path: "/v1/" + string(b.kind) + "s/batch",
-		JSON: map[string]any{"items": b.items}, Effect: b.effect(), Keyed: b.keyed,
+		Op: "save " + string(kind) + "s", Method: http.MethodPost, Path: "/v1/" + string(kind) + "s/batch",
+		JSON: map[string]any{"items": items},
 	})
 	if err != nil && (resp == nil || resp.Status != http.StatusUnprocessableEntity) {
 		return nil, err
@@ -206,41 +191,39 @@ func (c *client) save(ctx context.Context, b batch) (*saved, error) {
 			ID string `json:"id"`
 		} `json:"job"`
 	}
-	if wrong := resp.Decode(&answer); wrong != nil && err == nil {
-		return nil, wrong
-	}
+	unreadable := resp.Decode(&answer)
 	switch {
-	case len(answer.Results) == len(b.items):
-		return &saved{results: answer.Results, response: resp}, nil
+	case unreadable == nil && len(answer.Results) == len(items):
+		return &saved{Response: resp, results: answer.Results}, nil
 	case err != nil:
 		return nil, err
+	case unreadable != nil:
+		return nil, unreadable
 	case resp.Status == http.StatusAccepted && answer.Job.ID != "":
-		return &saved{job: answer.Job.ID, response: resp}, nil
+		return &saved{Response: resp, job: answer.Job.ID}, nil
 	}
 	return nil, resp.Unclear("the answer has not one result for each record")
 }
 
 // find looks records of a kind up.
-func (c *client) find(ctx context.Context, kind connector.Kind, s search) (*found, *httpapi.Response, error) {
+func (c *client) find(ctx context.Context, kind connector.Kind, s search) (*found, error) {
+	f := &found{Results: &[]record{}}
 	if s.empty() {
-		return &found{}, nil, nil
+		return f, nil
 	}
-	var f struct {
-		found
-		Results json.RawMessage `json:"results"`
-	}
+	f.Results = nil
 	resp, err := c.http.Call(ctx, httpapi.Request{
 		Op: "look up " + string(kind) + "s", Method: http.MethodPost, Path: "/v1/" + string(kind) + "s/search",
-		JSON: s, Effect: httpapi.Reads,
-	}, &f)
+		JSON: s, Reads: true,
+	}, f)
 	if err != nil {
-		return nil, resp, err
+		return nil, err
 	}
 	// An answer without the member is no answer: nothing found is an empty list.
-	if len(f.Results) == 0 || json.Unmarshal(f.Results, &f.found.Results) != nil || f.found.Results == nil {
-		return nil, resp, resp.Unclear("the answer holds no list of results")
+	if f.Results == nil {
+		return nil, resp.Unclear("the answer holds no list of results")
 	}
-	return &f.found, resp, nil
+	return f, nil
 }
 
 // jobs gives the results of finished jobs by id; those that run still have nil,
@@ -253,10 +236,9 @@ func (c *client) jobs(ctx context.Context, ids []string) (map[string][]itemResul
 			Results []itemResult `json:"results"`
 		} `json:"jobs"`
 	}
-	query := url.Values{"ids": {strings.Join(ids, ",")}}
-	resp, err := c.http.Get(ctx, "look up jobs", "/v1/jobs", query, &answer)
+	resp, err := c.http.Get(ctx, "look up jobs", "/v1/jobs", url.Values{"ids": {strings.Join(ids, ",")}}, &answer)
 	if err != nil {
-		return nil, resp, err
+		return nil, nil, err
 	}
 	byID := make(map[string][]itemResult, len(answer.Jobs))
 	for _, j := range answer.Jobs {
@@ -268,23 +250,16 @@ func (c *client) jobs(ctx context.Context, ids []string) (map[string][]itemResul
 	return byID, resp, nil
 }
 
-// jobRef names one record of a job, and one comment of it, in the journal.
+// jobRef names one record of a job, in the journal.
 type jobRef struct {
-	job           string
-	item, comment int
+	job  string
+	item int
 }
 
-func (r jobRef) String() string { return fmt.Sprintf("%s/%d/%d", r.job, r.item, r.comment) }
+func (r jobRef) String() string { return fmt.Sprintf("%s/%d", r.job, r.item) }
 
 func parseJobRef(s string) (jobRef, bool) {
-	parts := strings.Split(s, "/")
-	if len(parts) != 3 {
-		return jobRef{}, false
-	}
-	item, err := strconv.Atoi(parts[1])
-	if err != nil || item < 0 {
-		return jobRef{}, false
-	}
-	at, err := strconv.Atoi(parts[2])
-	return jobRef{parts[0], item, at}, err == nil && at >= 0
+	job, at, _ := strings.Cut(s, "/")
+	item, err := strconv.Atoi(at)
+	return jobRef{job, item}, err == nil && item >= 0
 }

@@ -1,324 +1,223 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
-	"github.com/crm-connector/crm-connector/adapters/internal/httpapi"
 	"github.com/crm-connector/crm-connector/connector"
 )
 
-// Observe looks records of one kind up in one call, or two where jobs, parents
-// or merged tickets stand between.
+// Observe looks records of one kind up in one call, or two where they were
+// written by jobs.
 func (a *Adapter) Observe(ctx context.Context, refs []connector.Ref) ([]connector.Observation, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
-	o := &observing{a: a, kind: refs[0].Kind, refs: slices.Clone(refs), out: make([]connector.Observation, len(refs)), known: make([]bool, len(refs))}
-	if err := o.jobs(ctx); err != nil {
+	all := make([]sought, len(refs))
+	for i, ref := range refs {
+		all[i] = sought{ref: ref, phones: phones(&ref)}
+	}
+	if err := a.askJobs(ctx, all); err != nil {
 		return nil, err
 	}
-	look := o.records
-	if o.kind == connector.KindComment {
-		look = o.comments
-	}
-	if err := look(ctx); err != nil {
+	answer, err := a.client.find(ctx, refs[0].Kind, question(all))
+	if err != nil {
 		return nil, err
 	}
-	return o.out, nil
+	seen := make([]connector.Observation, len(all))
+	for i := range all {
+		if all[i].known == nil {
+			all[i].known = a.pick(answer, &all[i])
+		}
+		seen[i] = *all[i].known
+	}
+	return seen, nil
 }
 
-// observing is one Observe on its way.
-type observing struct {
-	a    *Adapter
-	kind connector.Kind
-	refs []connector.Ref
-	out  []connector.Observation
-	// known are the refs whose observation is complete.
-	known []bool
+// sought is one ref on its way, until known says what the sandbox holds of it.
+type sought struct {
+	ref    connector.Ref
+	phones []string
+	known  *connector.Observation
 }
 
-func (o *observing) know(i int, seen connector.Observation) { o.out[i], o.known[i] = seen, true }
-
-func (o *observing) fail(i int, err *connector.Error) {
-	o.know(i, connector.Observation{Err: err})
+// phones are the forms of a customer's number in digits, the likeliest first.
+func phones(ref *connector.Ref) []string {
+	var all []string
+	for _, p := range append([]string{ref.Identity.Phone}, ref.Phones...) {
+		if d := digits(p); d != "" && !slices.Contains(all, d) {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
-// jobs asks for the jobs that were to write the records. What a finished job
+// askJobs asks for the jobs that were to write the records. What a finished job
 // wrote is then looked up by its id, and what a forgotten one wrote by its key.
-func (o *observing) jobs(ctx context.Context) error {
-	refs := make(map[int]jobRef)
+func (a *Adapter) askJobs(ctx context.Context, all []sought) error {
 	var ids []string
-	for i := range o.refs {
-		if ref, ok := parseJobRef(o.refs[i].Job); ok {
-			refs[i] = ref
+	for i := range all {
+		if ref, ok := parseJobRef(all[i].ref.Job); ok && !slices.Contains(ids, ref.job) {
 			ids = append(ids, ref.job)
 		}
 	}
 	if len(ids) == 0 {
 		return nil
 	}
-	slices.Sort(ids)
-	finished, resp, err := o.a.client.jobs(ctx, slices.Compact(ids))
+	finished, resp, err := a.client.jobs(ctx, ids)
 	if err != nil {
 		return err
 	}
-	for i, ref := range refs {
-		results, ok := finished[ref.job]
+	for i := range all {
+		at, _ := parseJobRef(all[i].ref.Job)
+		results, ok := finished[at.job]
 		switch {
 		case ok && results == nil:
-			o.fail(i, &connector.Error{Ending: connector.Pending, Op: resp.Request.Op, Job: o.refs[i].Job, Wait: jobWait})
-		case ok && ref.item < len(results):
-			o.finished(i, ref, resp, &results[ref.item])
+			running := resp.Errorf(connector.Pending, "", "the job is not done")
+			running.Job, running.Wait = all[i].ref.Job, jobWait
+			all[i].known = &connector.Observation{Err: running}
+		case ok && at.item < len(results):
+			r := results[at.item]
+			undone := all[i].finished(&r)
+			if undone == nil {
+				continue
+			}
+			all[i].known = &connector.Observation{}
+			// What a job left undone for now is not there, and goes out again.
+			if err := explain(resp, all[i].ref.Kind, undone); err.Ending != connector.Retry {
+				all[i].known.Err = err
+			}
 		}
 	}
 	return nil
 }
 
-// finished takes over what a job says of one record.
-func (o *observing) finished(i int, ref jobRef, resp *httpapi.Response, r *itemResult) {
-	switch {
-	case r.Status != resultOK:
-		o.fail(i, explain(resp, r.Error))
-	case o.kind == connector.KindComment:
-		if ref.comment >= len(r.Comments) {
-			return
-		}
-		c := &r.Comments[ref.comment]
-		switch {
-		case c.Status == resultOK && c.ID != "" && c.ExternalID == o.refs[i].Key:
-			o.know(i, connector.Observation{Found: true, ID: c.ID, Condition: connector.Active})
-		case c.Status == resultSkipped:
-			o.fail(i, resp.Errorf(connector.Retry, "skipped", "a comment before it was not added"))
-		case c.Status != resultOK:
-			o.fail(i, explain(resp, c.Error))
-		}
-	case r.Record != nil && r.Record.ID != "" && o.refs[i].ID == "" && r.Record.ExternalID == o.refs[i].Key:
-		o.refs[i].ID = r.Record.ID
+// finished takes over what a job says of the record, or says why it did nothing.
+// A comment has the job of its ticket.
+func (s *sought) finished(r *itemResult) *problem {
+	unexplained := &problem{Code: "unexplained"}
+	if r.Status != resultOK {
+		return cmp.Or(r.Error, unexplained)
 	}
-}
-
-// records looks contacts or tickets up.
-func (o *observing) records(ctx context.Context) error {
-	s := o.question()
-	answer, resp, err := o.a.client.find(ctx, o.kind, s)
-	if err != nil {
-		return err
+	if s.ref.Kind != connector.KindComment {
+		if s.ref.ID == "" && r.Record.text(fieldExternalID) == s.ref.Key {
+			s.ref.ID = r.Record.text(fieldID)
+		}
+		return nil
 	}
-	in := indexed(answer)
-	for i := range o.refs {
-		if o.known[i] {
-			continue
-		}
-		ref := &o.refs[i]
-		if g, gone := in.gone[ref.ID]; gone && ref.ID != "" {
-			o.know(i, connector.Observation{Found: true, ID: ref.ID, Condition: connector.Gone, Successor: g})
-			continue
-		}
-		r := in.match(ref)
-		switch {
-		case r != nil:
-			o.know(i, connector.Observation{
-				Found: true, ID: r.ID, URL: o.a.link(o.kind, r.ID), Condition: condition(o.kind, r.Status),
-			})
-		case answer.More:
-			o.fail(i, resp.Errorf(connector.Retry, "too_many", "the answer leaves rows out"))
-		}
+	i := slices.IndexFunc(r.Comments, func(c commentResult) bool { return c.ExternalID == s.ref.Key })
+	if i < 0 || r.Comments[i].Status == resultOK || r.Comments[i].Status == resultSkipped {
+		return nil
 	}
-	return nil
+	return cmp.Or(r.Comments[i].Error, unexplained)
 }
 
 // question asks for every ref by whatever is known of it.
-func (o *observing) question() search {
+func question(all []sought) search {
 	var s search
-	for i := range o.refs {
-		ref := &o.refs[i]
+	for i := range all {
+		ref := &all[i].ref
 		switch {
-		case o.known[i]:
+		case all[i].known != nil:
+		case ref.Kind == connector.KindComment && (ref.Key == "" || ref.Parent == nil):
+			err := connector.Errorf(connector.Refused, "look up comments", "no_parent", "a comment is found by its key and its ticket only")
+			all[i].known = &connector.Observation{Err: err}
+		case ref.Kind == connector.KindComment && ref.Parent.ID != "":
+			s.ExternalIDs, s.TicketIDs = append(s.ExternalIDs, ref.Key), append(s.TicketIDs, ref.Parent.ID)
+		case ref.Kind == connector.KindComment:
+			s.ExternalIDs, s.TicketKeys = append(s.ExternalIDs, ref.Key), append(s.TicketKeys, ref.Parent.Key)
 		case ref.ID != "":
 			s.IDs = append(s.IDs, ref.ID)
 		default:
-			s.ExternalIDs = append(s.ExternalIDs, some(ref.Key)...)
-			if o.kind == connector.KindContact {
-				s.Phones = append(s.Phones, some(digits(ref.Identity.Phone))...)
-				s.UserIDs = append(s.UserIDs, some(ref.Identity.UserID)...)
-			}
+			s.ExternalIDs, s.UserIDs = some(s.ExternalIDs, ref.Key), some(s.UserIDs, ref.Identity.UserID)
+			s.Phones = append(s.Phones, all[i].phones...)
 		}
 	}
 	return s
 }
 
-// some is a list of the text, or of nothing.
-func some(s string) []string {
+func some(list []string, s string) []string {
 	if s == "" {
-		return nil
+		return list
 	}
-	return []string{s}
+	return append(list, s)
 }
 
-// index finds rows by what they hold themselves, never by their place: a server
-// may answer with more than it was asked for.
-type index struct {
-	id, key, phone, user map[string]*row
-	gone                 map[string]string
-}
-
-func indexed(f *found) index {
-	in := index{
-		id: make(map[string]*row), key: make(map[string]*row), phone: make(map[string]*row),
-		user: make(map[string]*row), gone: make(map[string]string),
-	}
-	for i := range f.Results {
-		r := &f.Results[i]
-		keep(in.id, r.ID, r)
-		keep(in.key, r.ExternalID, r)
-		keep(in.phone, digits(r.Phone), r)
-		keep(in.user, r.UserID, r)
+// pick finds the row that a ref means by what the row itself holds, never by its
+// place: a server may answer with more than it was asked for. Where several fit
+// by somebody's mistake, everybody takes the same one, the oldest.
+func (a *Adapter) pick(f *found, s *sought) *connector.Observation {
+	parent := ""
+	if s.ref.Parent != nil {
+		parent = s.ref.Parent.ID
 	}
 	for _, g := range f.Gone {
-		in.gone[g.ID] = g.MergedInto
+		switch {
+		case s.ref.ID != "" && g.ID == s.ref.ID:
+			return &connector.Observation{Found: true, ID: g.ID, Condition: connector.Gone, Successor: g.MergedInto}
+		case parent != "" && g.ID == parent && g.MergedInto != "":
+			parent = g.MergedInto // The comments went along.
+		}
 	}
-	return in
+	var best record
+	rank := 0
+	for _, r := range *f.Results {
+		n := s.fit(r, parent)
+		if n > 0 && (best == nil || n < rank || n == rank && older(r, best)) {
+			best, rank = r, n
+		}
+	}
+	switch {
+	case best != nil:
+		id, kind := best.text(fieldID), s.ref.Kind
+		return &connector.Observation{
+			Found: true, ID: id, URL: a.link(kind, id), Condition: condition(kind, best.text(connector.FieldStatus)),
+		}
+	case f.More:
+		return &connector.Observation{Err: connector.Errorf(connector.Retry, "look up", "too_many", "the answer leaves rows out")}
+	}
+	return &connector.Observation{}
 }
 
-// keep remembers the oldest row of each value: where there are several by
-// somebody's mistake, everybody takes the same one.
-func keep(by map[string]*row, value string, r *row) {
-	if value != "" && r.ID != "" && (by[value] == nil || older(r.ID, by[value].ID)) {
-		by[value] = r
+// fit says how well a row fits a ref: 1 is best, and 0 means not at all. A user
+// id is never given to somebody else, as numbers are.
+func (s *sought) fit(r record, parent string) int {
+	ref := &s.ref
+	id, key, user := r.text(fieldID), r.text(fieldExternalID), r.text(fieldUserID)
+	switch {
+	case id == "":
+		return 0
+	case ref.Kind == connector.KindComment:
+		under := parent != "" && r.text(fieldTicketID) == parent || parent == "" && r.text(fieldTicketKey) == ref.Parent.Key
+		return yes(key == ref.Key && under)
+	case ref.ID != "":
+		return yes(id == ref.ID)
+	case key != "" && key == ref.Key:
+		return 1
+	case ref.Kind != connector.KindContact:
+		return 0
+	case user != "" && user == ref.Identity.UserID:
+		return 2
 	}
+	if i := slices.Index(s.phones, digits(r.text(connector.FieldPhone))); i >= 0 {
+		return 3 + i
+	}
+	return 0
+}
+
+func yes(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // older compares ids, which the sandbox counts up.
-func older(a, b string) bool {
-	if len(a) != len(b) {
-		return len(a) < len(b)
+func older(a, b record) bool {
+	x, y := a.text(fieldID), b.text(fieldID)
+	if len(x) != len(y) {
+		return len(x) < len(y)
 	}
-	return a < b
-}
-
-func (in *index) match(ref *connector.Ref) *row {
-	if ref.ID != "" {
-		return in.id[ref.ID]
-	}
-	if r := in.key[ref.Key]; r != nil {
-		return r
-	}
-	if ref.Kind != connector.KindContact {
-		return nil
-	}
-	if r := in.phone[digits(ref.Identity.Phone)]; r != nil {
-		return r
-	}
-	return in.user[ref.Identity.UserID]
-}
-
-// comments looks comments up under their tickets.
-func (o *observing) comments(ctx context.Context) error {
-	parents, err := o.parents(ctx)
-	if err != nil {
-		return err
-	}
-	s := search{TicketIDs: parents.all()}
-	for i := range o.refs {
-		s.ExternalIDs = append(s.ExternalIDs, some(o.refs[i].Key)...)
-	}
-	if len(s.TicketIDs) == 0 {
-		return nil
-	}
-	answer, resp, err := o.a.client.find(ctx, o.kind, s)
-	if err != nil {
-		return err
-	}
-	// The comments of a merged ticket are at its successor.
-	moved := search{ExternalIDs: s.ExternalIDs}
-	for _, g := range answer.Gone {
-		if g.MergedInto != "" {
-			moved.TicketIDs = append(moved.TicketIDs, g.MergedInto)
-			parents.follow(g.ID, g.MergedInto)
-		}
-	}
-	if len(moved.TicketIDs) > 0 {
-		more, _, err := o.a.client.find(ctx, o.kind, moved)
-		if err != nil {
-			return err
-		}
-		answer.Results = append(answer.Results, more.Results...)
-		answer.More = answer.More || more.More || len(more.Gone) > 0
-	}
-	o.pickComments(answer, parents, resp)
-	return nil
-}
-
-// pickComments gives each ref the comment of its key under its ticket.
-func (o *observing) pickComments(answer *found, parents parents, resp *httpapi.Response) {
-	type place struct{ ticket, key string }
-	at := make(map[place]string)
-	for _, r := range answer.Results {
-		p := place{r.TicketID, r.ExternalID}
-		if at[p] == "" || older(r.ID, at[p]) {
-			at[p] = r.ID
-		}
-	}
-	for i := range o.refs {
-		for _, ticket := range parents[i] {
-			if id := at[place{ticket, o.refs[i].Key}]; id != "" && !o.known[i] {
-				o.know(i, connector.Observation{Found: true, ID: id, Condition: connector.Active})
-			}
-		}
-		if !o.known[i] && answer.More {
-			o.fail(i, resp.Errorf(connector.Retry, "too_many", "the answer leaves rows out"))
-		}
-	}
-}
-
-// parents are the tickets under which each ref is looked for.
-type parents [][]string
-
-func (p parents) all() []string {
-	all := slices.Concat(p...)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-func (p parents) follow(from, to string) {
-	for i := range p {
-		if slices.Contains(p[i], from) {
-			p[i] = append(p[i], to)
-		}
-	}
-}
-
-// parents finds the tickets of the refs, by key where no id is known. Keys need
-// not be unique, so there can be several.
-func (o *observing) parents(ctx context.Context) (parents, error) {
-	ids := make(parents, len(o.refs))
-	var s search
-	for i := range o.refs {
-		parent := o.refs[i].Parent
-		switch {
-		case o.known[i]:
-		case o.refs[i].Key == "" || parent == nil || (parent.ID == "" && parent.Key == ""):
-			o.fail(i, connector.Errorf(connector.Refused, "look up comments", "no_parent", "a comment is found by its key and its ticket only"))
-		case parent.ID != "":
-			ids[i] = []string{parent.ID}
-		default:
-			s.ExternalIDs = append(s.ExternalIDs, parent.Key)
-		}
-	}
-	answer, _, err := o.a.client.find(ctx, connector.KindTicket, s)
-	if err != nil {
-		return nil, err
-	}
-	for i := range o.refs {
-		if o.known[i] || len(ids[i]) > 0 {
-			continue
-		}
-		for _, r := range answer.Results {
-			if r.ExternalID == o.refs[i].Parent.Key {
-				ids[i] = append(ids[i], r.ID)
-			}
-		}
-	}
-	return ids, nil
+	return x < y
 }

@@ -2,11 +2,15 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/crm-connector/crm-connector/adapters/adaptertest"
 	"github.com/crm-connector/crm-connector/adapters/sandbox"
@@ -26,6 +30,9 @@ func TestSuite(t *testing.T) {
 		"unique keys": {"unique_keys: true", func(s *crm.Settings) { s.UniqueKeys = true }},
 		"unguarded":   {"guarded: false", func(*crm.Settings) {}},
 		"whole":       {"", func(s *crm.Settings) { s.Batch = crm.BatchWhole }},
+		"jobs":        {"", func(s *crm.Settings) { s.Batch = crm.BatchJob }},
+		"keyed jobs":  {"unique_keys: true", func(s *crm.Settings) { s.Batch, s.UniqueKeys = crm.BatchJob, true }},
+		"lag":         {"lag: 50ms", func(s *crm.Settings) { s.Lag = crm.Duration(50 * time.Millisecond) }},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +57,10 @@ func suite(config string, change func(*crm.Settings)) adaptertest.Config {
 			http.StatusNotFound: connector.Broken, http.StatusMethodNotAllowed: connector.Broken,
 		},
 		Answers: answers(),
+		DaySpent: &adaptertest.Answer{
+			Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7200"}},
+			Body: `{"error":{"code":"quota_spent"}}`, Want: connector.Broken, Wait: 2 * time.Hour,
+		},
 	}
 }
 
@@ -70,8 +81,12 @@ func answers() []adaptertest.Answer {
 }
 
 func fresh(config string, change func(*crm.Settings), deps connector.Deps) (adaptertest.Bench, error) {
+	var jobs jobs
 	o := crm.Options{Token: testToken, Settings: crm.DefaultSettings()}
 	change(&o.Settings)
+	if o.Settings.Batch == crm.BatchJob {
+		o.AfterFunc = jobs.add
+	}
 	s := crm.New(o)
 	web := httptest.NewServer(s.Handler())
 	a, err := sandbox.New(settings("url: "+web.URL+"\ntoken: "+testToken+"\n"+config), deps)
@@ -80,7 +95,7 @@ func fresh(config string, change func(*crm.Settings), deps connector.Deps) (adap
 		return adaptertest.Bench{}, err
 	}
 	agent := agent{s.Handler()}
-	return adaptertest.Bench{
+	b := adaptertest.Bench{
 		Adapter: a, Stop: web.Close, Count: agent.count, Show: agent.show,
 		Solve:  func(id string) { agent.do("PUT", "/api/tickets/"+id+"/status", `{"status":"solved"}`, nil) },
 		Finish: func(id string) { agent.do("PUT", "/api/tickets/"+id+"/status", `{"status":"closed"}`, nil) },
@@ -92,7 +107,32 @@ func fresh(config string, change func(*crm.Settings), deps connector.Deps) (adap
 			_ = s.Change(func(set *crm.Settings) { set.Faults.Unchanged = map[bool]float64{true: 1}[on] })
 		},
 		IgnoreFilters: func(on bool) { _ = s.Change(func(set *crm.Settings) { set.IgnoreFilters = on }) },
-	}, nil
+	}
+	if o.AfterFunc != nil {
+		b.FinishJobs = jobs.finish
+	}
+	return b, nil
+}
+
+// jobs holds what the sandbox means to do later.
+type jobs struct {
+	mu    sync.Mutex
+	later []func()
+}
+
+func (j *jobs) add(_ time.Duration, f func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.later = append(j.later, f)
+}
+
+func (j *jobs) finish() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, f := range j.later {
+		f()
+	}
+	j.later = nil
 }
 
 // agent does and sees what a person does and sees.
@@ -100,7 +140,6 @@ type agent struct{ handler http.Handler }
 
 func (a agent) do(method, path, body string, into any) bool {
 	w := httptest.NewRecorder()
-	//nolint:noctx // Nothing here can wait.
 	a.handler.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
 	return w.Code < 300 && (into == nil || json.Unmarshal(w.Body.Bytes(), into) == nil)
 }
@@ -115,6 +154,25 @@ type seen struct {
 	ContactID string `json:"contact_id"`
 	Body      string `json:"body"`
 	Public    bool   `json:"public"`
+	HTML      bool   `json:"html"`
+	Files     []struct {
+		Name string `json:"name"`
+		URL  string `json:"url"`
+	} `json:"attachments"`
+}
+
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+// comment is one as the sandbox's page shows it.
+func (s *seen) comment() adaptertest.Comment {
+	c := adaptertest.Comment{ID: s.ID, Body: s.Body, Public: s.Public}
+	if s.HTML {
+		c.Body = html.UnescapeString(tags.ReplaceAllString(s.Body, ""))
+	}
+	for _, f := range s.Files {
+		c.Files = append(c.Files, f.URL)
+	}
+	return c
 }
 
 func (a agent) list(path string) []seen {
@@ -145,7 +203,7 @@ func (a agent) show(kind connector.Kind, id string) (adaptertest.Record, bool) {
 	}
 	if kind == connector.KindTicket {
 		for _, c := range a.list("/api/tickets/" + id + "/comments") {
-			r.Comments = append(r.Comments, adaptertest.Comment{ID: c.ID, Body: c.Body, Public: c.Public})
+			r.Comments = append(r.Comments, c.comment())
 		}
 	}
 	return r, true

@@ -44,6 +44,10 @@ type Options struct {
 	UserAgent string
 	MaxBody   int64
 	Timeout   time.Duration
+	// Checks says that the adapter is a connector.Checker. A 403 is then Broken:
+	// the engine asks Check who we are, and takes the record for refused when that
+	// is answered. Without it nobody can be asked, and a 403 is Refused.
+	Checks bool
 	// Endings overrides what a status means at this vendor.
 	Endings map[int]connector.Ending
 	// Judge has the last word on an answer. It is given the verdict so far, nil
@@ -65,7 +69,8 @@ type Client struct {
 	options Options
 	base    *url.URL
 	now     func() time.Time
-	// once never repeats what may have reached the CRM; repeating does.
+	// once is for writes: it repeats nothing that may have reached the CRM.
+	// repeating is for reads.
 	once      *retryablehttp.Client
 	repeating *retryablehttp.Client
 	secrets   []string
@@ -170,7 +175,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 		return nil, err
 	}
 	send := c.once
-	if r.repeatable() {
+	if r.reads() {
 		send = c.repeating
 	}
 	answer, err := send.Do(req)

@@ -55,8 +55,8 @@ func asError(t *testing.T, err error) *connector.Error {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	create := httpapi.Request{Op: "create ticket", Method: "POST", Path: "/t"}
-	read := httpapi.Request{Op: "observe ticket", Method: "POST", Path: "/search", Effect: httpapi.Reads}
-	set := httpapi.Request{Op: "update ticket", Method: "PUT", Path: "/t/1", Effect: httpapi.Sets, Linked: true}
+	read := httpapi.Request{Op: "observe ticket", Method: "POST", Path: "/search", Reads: true}
+	set := httpapi.Request{Op: "update ticket", Method: "PUT", Path: "/t/1", Linked: true}
 	cases := []struct {
 		reason string
 		req    httpapi.Request
@@ -76,7 +76,7 @@ func TestStatus(t *testing.T) {
 		{"bad input", create, 400, connector.Refused},
 		{"bad input, too", create, 422, connector.Refused},
 		{"exists already, at most vendors", create, 409, connector.Refused},
-		{"a permission for this record; Check tells whether for all", create, 403, connector.Refused},
+		{"a permission that nobody can be asked about", create, 403, connector.Refused},
 		{"dead credentials", create, 401, connector.Broken},
 		{"an unpaid bill", create, 402, connector.Broken},
 		{"a wrong base url, or a login page", create, 302, connector.Broken},
@@ -84,7 +84,8 @@ func TestStatus(t *testing.T) {
 		{"a method that does not exist", create, 501, connector.Refused},
 		{"reading again does no harm", read, 500, connector.Retry},
 		{"reading again does no harm", read, 504, connector.Retry},
-		{"setting again does no harm", set, 502, connector.Retry},
+		{"an update may be carried out after a newer one", set, 502, connector.Ambiguous},
+		{"a server without time changed nothing", set, 503, connector.Retry},
 		{"a linked record that is gone", set, 404, connector.Stale},
 		{"a linked record that is gone for good", set, 410, connector.Stale},
 	}
@@ -99,6 +100,24 @@ func TestStatus(t *testing.T) {
 		}
 		if e := asError(t, err); e.Ending != tc.want || resp == nil || resp.Status != tc.status {
 			t.Errorf("%s: %s %d: got %v, want %s", tc.reason, tc.req.Op, tc.status, e, tc.want)
+		}
+	}
+}
+
+// TestForbidden holds 403 against whether the engine can ask who we are.
+func TestForbidden(t *testing.T) {
+	t.Parallel()
+	for checks, want := range map[bool]connector.Ending{true: connector.Broken, false: connector.Refused} {
+		c := client(t, httpapi.Options{Checks: checks}, func(*http.Request) (*http.Response, error) { return answer(403, ""), nil })
+		for _, method := range []string{"GET", "POST"} {
+			_, err := c.Do(t.Context(), httpapi.Request{Op: "x", Method: method})
+			if e := asError(t, err); e.Ending != want {
+				t.Errorf("%s, checks %t: got %s, want %s", method, checks, e.Ending, want)
+			}
+		}
+		_, err := c.Do(t.Context(), httpapi.Request{Op: "x", Endings: map[int]connector.Ending{403: connector.Retry}})
+		if e := asError(t, err); e.Ending != connector.Retry {
+			t.Errorf("a table of one's own: got %s, want retry", e.Ending)
 		}
 	}
 }
@@ -143,18 +162,16 @@ func TestTransportErrors(t *testing.T) {
 	cases := []struct {
 		reason string
 		err    error
-		effect httpapi.Effect
-		keyed  bool
+		read   bool
 		want   connector.Ending
 		calls  int32
 	}{
-		{"a refused connection sent nothing and is tried again", dial, httpapi.Creates, false, connector.Retry, 3},
-		{"a reset create may have happened and is never repeated", reset, httpapi.Creates, false, connector.Ambiguous, 1},
-		{"a keyed create may be repeated and stays unknown", reset, httpapi.Creates, true, connector.Ambiguous, 3},
-		{"a read is repeated", reset, httpapi.Reads, false, connector.Retry, 3},
-		{"setting is repeated", io.ErrUnexpectedEOF, httpapi.Sets, false, connector.Retry, 3},
-		{"what the transport held back did not happen", unsent{}, httpapi.Creates, false, connector.Retry, 1},
-		{"an unknown trouble after a create", errors.New("odd"), httpapi.Creates, false, connector.Ambiguous, 1},
+		{"a refused connection sent nothing and is tried again", dial, false, connector.Retry, 3},
+		{"a reset write may have happened and is never repeated", reset, false, connector.Ambiguous, 1},
+		{"half an answer, too", io.ErrUnexpectedEOF, false, connector.Ambiguous, 1},
+		{"a read is repeated", reset, true, connector.Retry, 3},
+		{"what the transport held back did not happen", unsent{}, false, connector.Retry, 1},
+		{"an unknown trouble after a write", errors.New("odd"), false, connector.Ambiguous, 1},
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -166,7 +183,7 @@ func TestTransportErrors(t *testing.T) {
 					return nil, tc.err
 				})
 				_, err := c.Do(t.Context(), httpapi.Request{
-					Op: "create contact", Method: "POST", Path: "/c", Effect: tc.effect, Keyed: tc.keyed,
+					Op: "create contact", Method: "POST", Path: "/c", Reads: tc.read,
 					JSON: map[string]string{"a": "b"},
 				})
 				if e := asError(t, err); e.Ending != tc.want || calls.Load() != tc.calls {

@@ -2,8 +2,8 @@
 // and says in the engine's words how it ended: what a status means, how long to
 // wait, what the vendor said, cleaned of secrets, numbers and customers' words.
 //
-// It refuses to be clever about time: it repeats a request only where a repeat
-// is harmless, twice and at once, since waiting is the engine's affair. It keeps
+// It refuses to be clever about time: it repeats only reads and what never left,
+// twice and at once, since waiting is the engine's affair. It keeps
 // no state but the connections of [connector.Deps].
 //
 // Start with [New] and [Client.Do]. What a vendor does differently goes into

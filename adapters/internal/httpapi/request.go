@@ -12,24 +12,6 @@ import (
 	"github.com/crm-connector/crm-connector/connector"
 )
 
-// Effect is what a request does in the CRM, and with it what an unknown end
-// means.
-type Effect int
-
-// The effects. The zero value stands for Reads with GET and HEAD, and for
-// Creates, the cautious choice, with everything else.
-const (
-	EffectByMethod Effect = iota
-	// Reads changes nothing, also when it is a POST. An unknown end is a Retry.
-	Reads
-	// Sets brings a known record to a state and does the same when repeated. An
-	// unknown end is a Retry, and the transport may repeat it.
-	Sets
-	// Creates makes a record, or adds to one. An unknown end is Ambiguous, and
-	// nothing is repeated that may have reached the CRM.
-	Creates
-)
-
 // Request is one call.
 type Request struct {
 	// Op names the operation and its object in errors, e.g. "create ticket".
@@ -47,10 +29,14 @@ type Request struct {
 	Body        []byte
 	ContentType string
 
-	Effect Effect
-	// Keyed says that the CRM makes one record of two equal creates, so that the
-	// transport may repeat. An unknown end is Ambiguous all the same.
-	Keyed bool
+	// Reads says that the request changes nothing although its method is neither
+	// GET nor HEAD: a search by POST. The transport repeats a read whose
+	// connection failed, and an unknown end of one is a Retry.
+	//
+	// Everything else is a write. It is sent again only when it surely never left,
+	// and an unknown end of it is Ambiguous: an update, and a create under a key,
+	// can be carried out long after we gave up, and so after a newer one.
+	Reads bool
 	// Linked says that the path names a record of which the engine has a link:
 	// 404 and 410 then mean Stale.
 	Linked bool
@@ -61,24 +47,16 @@ type Request struct {
 	Words []string
 }
 
-func (r *Request) effect() Effect {
-	if r.Effect != EffectByMethod {
-		return r.Effect
-	}
-	if r.Method == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return Reads
-	}
-	return Creates
+func (r *Request) reads() bool {
+	return r.Reads || r.Method == "" || r.Method == http.MethodGet || r.Method == http.MethodHead
 }
-
-func (r *Request) repeatable() bool { return r.effect() != Creates || r.Keyed }
 
 // unknown is the ending when nobody knows what the request did.
 func (r *Request) unknown() connector.Ending {
-	if r.effect() == Creates {
-		return connector.Ambiguous
+	if r.reads() {
+		return connector.Retry
 	}
-	return connector.Retry
+	return connector.Ambiguous
 }
 
 // build makes the HTTP request. Its errors are refusals: the same request can

@@ -60,7 +60,7 @@ func (r *Response) Empty() bool {
 }
 
 // Decode reads a JSON answer. What cannot be read confirms nothing: after a
-// create the end is then Ambiguous, else Retry. Numbers inside any stay
+// write the end is then Ambiguous, else Retry. Numbers inside any stay
 // json.Number, so that long ids keep their digits.
 func (r *Response) Decode(into any) error {
 	d := json.NewDecoder(bytes.NewReader(r.Body))
@@ -78,7 +78,7 @@ func (r *Response) Errorf(ending connector.Ending, code, format string, args ...
 }
 
 // Unclear is the error of an answer that does not confirm what was asked:
-// Ambiguous after a create, else Retry.
+// Ambiguous after a write, else Retry.
 func (r *Response) Unclear(text string) *connector.Error {
 	return r.Errorf(r.Request.unknown(), "unclear", "%s (status %d)", text, r.Status)
 }

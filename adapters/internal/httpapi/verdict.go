@@ -47,14 +47,19 @@ func (c *Client) ending(r *Response) connector.Ending {
 	if e, ok := c.options.Endings[r.Status]; ok {
 		return e
 	}
-	return byStatus(r.Status, r.Request)
+	return byStatus(r.Status, r.Request, c.options.Checks)
 }
 
 // byStatus is what a status means where nobody knows better. 409 is a refusal:
 // most vendors mean that the record exists, and those that mean a lock say so
 // in their own table.
-func byStatus(status int, r *Request) connector.Ending {
+func byStatus(status int, r *Request, checks bool) connector.Ending {
 	switch status {
+	case http.StatusForbidden:
+		if checks {
+			return connector.Broken
+		}
+		return connector.Refused
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusProxyAuthRequired:
 		return connector.Broken
 	case http.StatusNotFound, http.StatusGone:

@@ -47,8 +47,10 @@ func TestResetHeaders(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	resets := []httpapi.Reset{
-		{Header: "X-Seconds", Unit: httpapi.Seconds}, {Header: "X-Millis", Unit: httpapi.Milliseconds},
-		{Header: "X-At", Unit: httpapi.UnixSeconds}, {Header: "X-At-Millis", Unit: httpapi.UnixMilliseconds},
+		{Header: "X-Seconds", Unit: httpapi.Seconds},
+		{Header: "X-Millis", Unit: httpapi.Milliseconds},
+		{Header: "X-At", Unit: httpapi.UnixSeconds},
+		{Header: "X-At-Millis", Unit: httpapi.UnixMilliseconds},
 	}
 	cases := map[string]struct {
 		header []string

@@ -38,7 +38,7 @@ func (s *Server) v1(endpoint string, h func(*call) reply) http.Handler {
 		switch {
 		case left.wait > 0:
 			w.Header().Set("Retry-After", seconds(left.wait))
-			writeJSON(w, refuse(http.StatusTooManyRequests, "rate_limited", "too many calls"))
+			writeJSON(w, overQuota(s.config().Quota))
 		case !s.authentic(r):
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			writeJSON(w, refuse(http.StatusUnauthorized, "unauthorized", "the token is not valid"))
@@ -49,6 +49,17 @@ func (s *Server) v1(endpoint string, h func(*call) reply) http.Handler {
 			s.suffer(w, r, c, h)
 		}
 	})
+}
+
+// longQuota is the window from which a quota is no burst's but the day's.
+const longQuota = Duration(time.Hour)
+
+// overQuota says that the quota is used up: by a burst, or for long.
+func overQuota(q Quota) reply {
+	if q.Window >= longQuota {
+		return refuse(http.StatusTooManyRequests, "quota_spent", "the quota is spent")
+	}
+	return refuse(http.StatusTooManyRequests, "rate_limited", "too many calls")
 }
 
 func (s *Server) authentic(r *http.Request) bool {
@@ -111,6 +122,7 @@ func (s *Server) badWeather(w http.ResponseWriter, kind string, wait time.Durati
 	}
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(http.StatusServiceUnavailable)
+	//nolint:errcheck // The client may be gone; nobody is left to tell.
 	w.Write([]byte("<html><body><h1>503 Service Unavailable</h1></body></html>"))
 }
 
@@ -153,6 +165,7 @@ func drop(w http.ResponseWriter) {
 			//nolint:errcheck // A close without a reset will do as well.
 			tcp.SetLinger(0)
 		}
+		//nolint:errcheck // It is closed one way or the other.
 		conn.Close()
 	}
 	panic(http.ErrAbortHandler)

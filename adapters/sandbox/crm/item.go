@@ -364,10 +364,11 @@ func (p *plan) show(t *ticket) itemResult {
 		})
 	}
 	if p.reason != nil {
-		r.Comments = append(r.Comments, commentResult{Status: resultError, Error: p.reason})
+		at := &p.item.Comments[len(r.Comments)]
+		r.Comments = append(r.Comments, commentResult{Status: resultError, ExternalID: at.ExternalID, Error: p.reason})
 	}
-	for len(r.Comments) < len(p.item.Comments) {
-		r.Comments = append(r.Comments, commentResult{Status: resultSkipped})
+	for i := len(r.Comments); i < len(p.item.Comments); i++ {
+		r.Comments = append(r.Comments, commentResult{Status: resultSkipped, ExternalID: p.item.Comments[i].ExternalID})
 	}
 	return r
 }

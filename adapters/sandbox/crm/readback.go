@@ -70,7 +70,7 @@ func (s *Server) commentsNow(ticketID string) reply {
 	}
 	views := make([]commentView, 0, len(t.comments))
 	for _, c := range t.comments {
-		views = append(views, c.view(t.id))
+		views = append(views, c.view(t))
 	}
 	return reply{http.StatusOK, views}
 }

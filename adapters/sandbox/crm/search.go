@@ -19,9 +19,10 @@ type search struct {
 	// Phones and UserIDs find contacts, by the last digits and whole.
 	Phones  []string `json:"phones"`
 	UserIDs []string `json:"user_ids"`
-	// ContactIDs finds tickets, and TicketIDs comments.
+	// ContactIDs finds tickets; TicketIDs and TicketKeys find comments.
 	ContactIDs []string `json:"contact_ids"`
 	TicketIDs  []string `json:"ticket_ids"`
+	TicketKeys []string `json:"ticket_external_ids"`
 }
 
 // found is what a search found. Gone tells of the ids that are no more.
@@ -145,7 +146,8 @@ func (s *Server) searchTickets(c *call) reply {
 }
 
 // searchComments finds comments under tickets, by their external ids or all of
-// them. A ticket's own list needs no index.
+// them. A ticket's own list needs no index. The comments of a merged ticket are
+// shown where they are now, under its successor.
 func (s *Server) searchComments(c *call) reply {
 	q, ok := s.question(c)
 	if !ok {
@@ -155,7 +157,7 @@ func (s *Server) searchComments(c *call) reply {
 	for _, key := range q.ExternalIDs {
 		wanted[key] = true
 	}
-	f := newFound()
+	horizon, f := s.indexed(), newFound()
 	s.store.mu.RLock()
 	defer s.store.mu.RUnlock()
 	show := func(t *ticket) bool {
@@ -163,21 +165,28 @@ func (s *Server) searchComments(c *call) reply {
 			if len(wanted) > 0 && !wanted[c.externalID] {
 				continue
 			}
-			if !f.add(c, func() any { return c.view(t.id) }) {
+			if !f.add(c, func() any { return c.view(t) }) {
 				return false
 			}
 		}
 		return true
 	}
-	if len(q.TicketIDs) == 0 {
+	if len(q.TicketIDs)+len(q.TicketKeys) == 0 {
 		each(s.store.tickets, show)
+	}
+	for _, key := range q.TicketKeys {
+		each(s.store.ticketByKey[key], func(t *ticket) bool { return t.created.After(horizon) || show(t) })
 	}
 	for _, id := range q.TicketIDs {
 		switch t := s.store.ticketByID[id]; {
 		case t == nil:
 			f.Gone = append(f.Gone, goneRow{ID: id})
 		case t.gone:
-			f.Gone = append(f.Gone, goneRow{id, t.successor().identity()})
+			next := t.successor()
+			f.Gone = append(f.Gone, goneRow{id, next.identity()})
+			if next != nil {
+				show(next)
+			}
 		default:
 			show(t)
 		}

@@ -109,7 +109,7 @@ func writeJSON(w http.ResponseWriter, r reply) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(r.status)
 	if r.body != nil {
-		//nolint:errchkjson // The client may be gone; nobody is left to tell.
+		//nolint:errcheck // The client may be gone; nobody is left to tell.
 		json.NewEncoder(w).Encode(r.body)
 	}
 }

@@ -35,6 +35,7 @@ type commentView struct {
 	ExternalID  string       `json:"external_id"`
 	CreatedAt   time.Time    `json:"created_at"`
 	TicketID    string       `json:"ticket_id"`
+	TicketKey   string       `json:"ticket_external_id"`
 	Body        string       `json:"body"`
 	HTML        bool         `json:"html,omitempty"`
 	Author      string       `json:"author"`
@@ -59,9 +60,9 @@ func (t *ticket) view() ticketView {
 	}
 }
 
-func (c *comment) view(ticketID string) commentView {
+func (c *comment) view(of *ticket) commentView {
 	return commentView{
-		ID: c.id, ExternalID: c.externalID, CreatedAt: c.created, TicketID: ticketID, Body: c.body, HTML: c.html,
+		ID: c.id, ExternalID: c.externalID, CreatedAt: c.created, TicketID: of.id, TicketKey: of.externalID, Body: c.body, HTML: c.html,
 		Author: c.author, Public: !c.private, WrittenAt: c.writtenAt, Attachments: c.attachments,
 	}
 }
