@@ -79,7 +79,8 @@ func (w *watch) run(ctx context.Context, again func()) {
 			known = w.content()
 		case <-notices.Events:
 			settled = later(settled)
-		case <-notices.Errors:
+		case err := <-notices.Errors:
+			w.log.WithError(err).Debug("watching files")
 			settled = later(settled)
 		case <-settled:
 			settled = nil

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -205,8 +206,8 @@ func (t *teardown) add(f func() error) { *t = append(*t, f) }
 
 func (t *teardown) drain() error {
 	var errs []error
-	for i := len(*t) - 1; i >= 0; i-- {
-		errs = append(errs, (*t)[i]())
+	for _, stop := range slices.Backward(*t) {
+		errs = append(errs, stop())
 	}
 	return errors.Join(errs...)
 }

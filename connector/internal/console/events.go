@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -135,11 +136,7 @@ func checkState(s journal.State) error {
 	if s == "" || slices.Contains(states, s) {
 		return nil
 	}
-	words := "state must be one of:"
-	for _, known := range states {
-		words += " " + string(known)
-	}
-	return refuse(http.StatusBadRequest, words)
+	return refuse(http.StatusBadRequest, fmt.Sprintf("state must be one of %s", states))
 }
 
 func eventOf(e *connector.Event) eventAnswer {

@@ -177,9 +177,9 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		name, s := d.About().Name, d.Status()
 		set(paused, truth(s.Paused != "" && !s.ByOperator), name, "connector")
 		set(paused, truth(s.Paused != "" && s.ByOperator), name, "operator")
-		for _, w := range s.Quota {
-			set(quotaUsed, float64(w.Used), name, w.Per.String())
-			set(quotaLimit, float64(w.Limit), name, w.Per.String())
+		for per, w := range narrowest(s.Quota) {
+			set(quotaUsed, float64(w.Used), name, per)
+			set(quotaLimit, float64(w.Limit), name, per)
 		}
 		counts, err := v.Journal.Counts(ctx, name)
 		if err != nil {
@@ -193,6 +193,19 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 			set(quarantined, float64(counts.Quarantined))
 		}
 	}
+}
+
+// narrowest gives the windows by their length. Of two of the same length only the
+// narrower one ever holds a call back.
+func narrowest(windows []Window) map[string]Window {
+	byLength := map[string]Window{}
+	for _, w := range windows {
+		per := w.Per.String()
+		if known, ok := byLength[per]; !ok || w.Limit < known.Limit {
+			byLength[per] = w
+		}
+	}
+	return byLength
 }
 
 func truth(b bool) float64 {
