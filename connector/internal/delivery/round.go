@@ -55,15 +55,24 @@ type hand struct {
 	// wish is what the events want of the contact, wanted whether they do.
 	wish   fold.Contact
 	wanted bool
-	// solo says that one event is taken alone, and whole.
-	solo    bool
+	// solo says that one event is taken alone, and whole; all that state changes
+	// go out in this round, though others wait.
+	solo, all bool
 	threads []*thread
 	intents map[journal.LinkKey]*journal.Intent
+	// begun are the keys of ticket creates that are done again, by account: a
+	// second try must not name the ticket after another message. absent are the
+	// tickets that turned out not to be there, and repeats how often the end of a
+	// create stayed unknown.
+	begun   map[string]string
+	absent  map[string]bool
+	repeats map[journal.LinkKey]int
 	// echoes are calls that may still be carried out though the record is there:
 	// until then a newer value could be overwritten by the older one.
 	echoes map[journal.LinkKey]time.Time
-	// blank names the contact's empty fields where they were observed.
-	blank map[string]bool
+	// blank names the contact's empty fields, once they were looked at.
+	blank  map[string]bool
+	looked bool
 
 	// err stopped the hand in this round; until is when it may go on, again says
 	// that it may at once; progress that something was done.
@@ -99,8 +108,9 @@ type work struct {
 	thread, contact bool
 	// touched says that something of the event went out or is there already.
 	touched bool
-	// refused says that it is among the hand's suspects.
-	refused bool
+	// refused says that it is among the hand's suspects, opened that it has
+	// opened a ticket before.
+	refused, opened bool
 	// note says why a part was dropped.
 	note string
 	// outcome is set when the event has ended, recorded when it is in a delta.
@@ -109,6 +119,9 @@ type work struct {
 }
 
 func (k *work) id() int64 { return k.stored.Event.ID }
+
+// opens reports whether the event opens a ticket where there is none.
+func (k *work) opens() bool { return k.mapped.Ticket != nil && k.mapped.Ticket.Open }
 
 // live reports whether the event still wants something.
 func (k *work) live() bool { return k.outcome == nil && !k.refused }
@@ -140,7 +153,11 @@ func (w *Worker) begin(j *job) *round {
 	r := &round{w: w, mapper: m, policy: m.Policy(), lane: j.lane, now: w.Now()}
 	r.delta.Pin = map[int64][]byte{}
 	for _, c := range j.claims {
-		h := &hand{claim: c, customer: c.Customer, intents: map[journal.LinkKey]*journal.Intent{}, echoes: map[journal.LinkKey]time.Time{}}
+		h := &hand{
+			claim: c, customer: c.Customer,
+			intents: map[journal.LinkKey]*journal.Intent{}, echoes: map[journal.LinkKey]time.Time{},
+			begun: map[string]string{}, absent: map[string]bool{}, repeats: map[journal.LinkKey]int{},
+		}
 		for i := range c.Intents {
 			h.intents[c.Intents[i].Link.LinkKey] = &c.Intents[i]
 		}
@@ -149,6 +166,7 @@ func (w *Worker) begin(j *job) *round {
 				h.contact = &c.Links[i]
 			}
 		}
+		h.all = j.lane == connector.LaneState || !slices.ContainsFunc(c.Events, inThread)
 		for _, s := range order(c.Events) {
 			h.works = append(h.works, &work{stored: s, pinned: s.Pinned != nil})
 		}
@@ -156,6 +174,10 @@ func (w *Worker) begin(j *job) *round {
 	}
 	return r
 }
+
+// inThread reports whether the event is of the thread. A customer whose thread is
+// due may have so many receipts before it that none comes into the hand.
+func inThread(s journal.Stored) bool { return s.Lane == connector.LaneThread }
 
 // order puts overlapping webhooks in the order of their own times. An event
 // never passes one that was answered before its own request began.
@@ -185,12 +207,12 @@ func (r *round) mapEvents() {
 func (r *round) mapEvent(h *hand, k *work) {
 	event, err := Whole(&k.stored)
 	if err != nil {
-		r.refuse(h, k, "", &connector.Error{Ending: connector.Refused, Op: "read event", Code: "unreadable", Cause: err})
+		h.end(k, journal.StateDead, "", "unreadable", "read event: "+err.Error(), r.now)
 		return
 	}
 	k.event = event
 	if k.mapped, err = r.wishes(k); err != nil {
-		r.refuse(h, k, "", &connector.Error{Ending: connector.Refused, Op: "map event", Code: "mapping", Cause: err})
+		h.end(k, journal.StateDead, "", "mapping", "map event: "+err.Error(), r.now)
 		return
 	}
 	switch {
@@ -213,7 +235,12 @@ func (r *round) wishes(k *work) (*connector.Mapped, error) {
 		m := &connector.Mapped{}
 		return m, json.Unmarshal(k.stored.Pinned, m)
 	}
-	return r.mapper.Map(k.event)
+	var m *connector.Mapped
+	err := guarded(func() (err error) { m, err = r.mapper.Map(k.event); return err })
+	if err == nil && m == nil {
+		m = &connector.Mapped{}
+	}
+	return m, err
 }
 
 // recall drops the comments that are on a ticket already, as those of a replayed
@@ -226,6 +253,9 @@ func (r *round) recall(ctx context.Context) error {
 				for _, c := range k.mapped.Comments {
 					keys = append(keys, journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindComment, Key: c.Key})
 				}
+				if k.opens() {
+					keys = append(keys, journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindTicket, Key: ticketKey(k.event)})
+				}
 			}
 		}
 	}
@@ -236,46 +266,59 @@ func (r *round) recall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := map[journal.LinkKey]bool{}
+	known := map[journal.LinkKey]journal.Link{}
 	for _, l := range links {
-		known[l.LinkKey] = true
+		known[l.LinkKey] = l
 	}
 	for _, h := range r.hands {
 		for _, k := range h.works {
-			h.fulfil(k, func(key journal.LinkKey) bool {
-				seen := known[key]
-				known[key] = true // a second event of the same message says nothing new
-				return seen
-			})
+			if k.live() && k.opens() {
+				_, k.opened = known[journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindTicket, Key: ticketKey(k.event)}]
+			}
+			h.fulfil(k, known)
+			if k.live() {
+				for _, c := range k.mapped.Comments { // a second event of the same message says nothing new
+					key := journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindComment, Key: c.Key}
+					known[key] = journal.Link{LinkKey: key}
+				}
+			}
 		}
 	}
 	return nil
 }
 
-// fulfil takes the comments that are done off the event's wishes. A ticket wish
-// whose comments are all there was carried out with them: its opening must not
-// be repeated.
-func (h *hand) fulfil(k *work, done func(journal.LinkKey) bool) {
+// fulfil takes the comments that are done off the event's wishes. Once all are,
+// nothing is opened for them any more; and when they stand on an earlier ticket,
+// as those of a replayed event do, the wish was for that one.
+func (h *hand) fulfil(k *work, done map[journal.LinkKey]journal.Link) {
 	if !k.live() || len(k.mapped.Comments) == 0 {
 		return
 	}
-	had := len(k.mapped.Comments)
-	left := slices.Clone(k.mapped.Comments)
-	left = slices.DeleteFunc(left, func(c connector.Comment) bool {
-		return done(journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindComment, Key: c.Key})
+	m, elsewhere := *k.mapped, false
+	m.Comments = slices.DeleteFunc(slices.Clone(m.Comments), func(c connector.Comment) bool {
+		l, ok := done[journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindComment, Key: c.Key}]
+		elsewhere = elsewhere || (ok && !h.isCurrent(l.Ticket))
+		return ok
 	})
-	if len(left) == had {
+	if len(m.Comments) == len(k.mapped.Comments) {
 		return
 	}
-	m := *k.mapped
-	m.Comments = left
-	k.mapped, k.touched = &m, true
-	if len(left) == 0 && m.Ticket != nil {
+	if len(m.Comments) == 0 && m.Ticket != nil {
 		t := *m.Ticket
-		t.Open = false
-		m.Ticket = &t
+		t.Open, m.Ticket = false, &t
+		if elsewhere {
+			m.Ticket = nil
+		}
 	}
-	k.thread = m.Ticket != nil || len(left) > 0
+	k.mapped, k.touched = &m, true
+	k.thread = m.Ticket != nil || len(m.Comments) > 0
+}
+
+// isCurrent reports whether the ticket is a conversation's current one.
+func (h *hand) isCurrent(ticket string) bool {
+	return slices.ContainsFunc(h.claim.Links, func(l journal.Link) bool {
+		return l.Kind == connector.KindTicket && l.Key == ticket
+	})
 }
 
 // fold brings the wishes of each customer down to the fewest with the same end.
@@ -287,6 +330,7 @@ func (r *round) fold() {
 			continue
 		}
 		h.solo = r.w.isSolo(h.customer.ID)
+		h.all = h.all || h.solo
 		for _, k := range h.works {
 			if !k.live() {
 				continue
@@ -314,14 +358,14 @@ func (r *round) fold() {
 func (r *round) thread(h *hand, k *work) {
 	t := h.conversation(k.event.Account)
 	item := fold.Item{Event: k.id(), At: k.event.Accepted, Ticket: k.mapped.Ticket, Comments: k.mapped.Comments}
-	opens := item.Ticket != nil && item.Ticket.Open
+	opens := k.opens()
 	if !t.known() && !opens && !t.opened {
 		k.thread, k.note = false, "the conversation has no ticket"
 		return
 	}
 	t.opened = t.opened || opens
 	t.items = append(t.items, item)
-	t.urgent = t.urgent || k.mapped.Lane() == connector.LaneThread || h.solo
+	t.urgent = t.urgent || h.all || k.mapped.Lane() == connector.LaneThread
 }
 
 // conversation gives the hand's thread for an account of the business.

@@ -49,11 +49,7 @@ func (r *round) question(h *hand, in *journal.Intent) (ask, bool) {
 		return ask{}, false
 	}
 	if in.Job == "" && r.creation(in) == connector.Blind {
-		if r.now.Before(in.Settled) {
-			h.wait(in.Settled) // it may land yet, and nothing must come before it
-		} else {
-			r.unknown(h, in)
-		}
+		r.blind(h, in)
 		return ask{}, false
 	}
 	ref := connector.Ref{Kind: in.Link.Kind, Key: in.Link.Key, ID: in.Link.ID, Job: in.Job}
@@ -66,6 +62,19 @@ func (r *round) question(h *hand, in *journal.Intent) (ask, bool) {
 		ref.Parent = &connector.Ref{Kind: connector.KindTicket, Key: in.Link.Ticket}
 	}
 	return ask{h: h, ref: ref, take: func(o connector.Observation) { r.settled(h, in, o) }}, true
+}
+
+// blind takes in a create of which nothing can tell the end. A comment whose
+// ticket is not there was not made either.
+func (r *round) blind(h *hand, in *journal.Intent) {
+	switch {
+	case h.absent[in.Link.Ticket]:
+		r.close(h, in)
+	case r.now.Before(in.Settled):
+		h.wait(in.Settled) // it may land yet, and nothing must come before it
+	default:
+		r.unknown(h, in)
+	}
 }
 
 // echo takes in an update whose end is not known, or a create that was done again
@@ -173,14 +182,26 @@ func (r *round) settled(h *hand, in *journal.Intent, o connector.Observation) {
 		l := in.Link
 		l.ID, l.URL, l.Condition, l.Seen = o.ID, o.URL, o.Condition, r.now
 		r.link(h, l)
+		if in.Job != "" {
+			r.w.succeeded(l.Kind, h.customer.ID, r.now)
+		}
 	case in.Job == "" && r.creation(in) != connector.Keyed && r.now.Before(in.Settled):
 		h.wait(r.lookAgain(in))
 	default:
-		if in.Job == "" && r.now.Before(in.Settled) {
-			h.echoes[in.Link.LinkKey] = in.Settled
-		}
-		r.close(h, in)
+		r.again(h, in)
 	}
+}
+
+// again lets a create be done again that is not there: as the same ticket, and
+// with an eye on the first one where that may land yet.
+func (r *round) again(h *hand, in *journal.Intent) {
+	if in.Job == "" && r.now.Before(in.Settled) {
+		h.echoes[in.Link.LinkKey] = in.Settled
+	}
+	if in.Link.Kind == connector.KindTicket {
+		h.begun[in.Link.Account], h.absent[in.Link.Key] = in.Link.Key, true
+	}
+	r.close(h, in)
 }
 
 // jobPoll is how soon a job is looked at again when the CRM does not say.
@@ -196,32 +217,56 @@ func (r *round) lookAgain(in *journal.Intent) time.Time {
 	return in.Settled
 }
 
+// maxRepeats bounds how often a create of unknown end is done again: a CRM that
+// carries out what it answers with an error would get it without end.
+const maxRepeats = 2
+
 // unknown decides what follows a create of which nobody can know the end.
 func (r *round) unknown(h *hand, in *journal.Intent) {
 	k := h.work(in.Event)
-	held := r.policy.WhenUnknown == connector.Hold
-	if k != nil && k.live() {
-		r.delta.Unknown = append(r.delta.Unknown, journal.Unknown{
-			LinkKey: in.Link.LinkKey, Event: in.Event, Decision: r.policy.WhenUnknown, At: r.now,
-		})
-		if f := r.w.Hooks.Unknown; f != nil {
-			f(in.Link.Kind, r.policy.WhenUnknown)
-		}
-	}
-	if !held || in.Link.Kind == connector.KindComment {
+	wanted := k != nil && k.live()
+	switch {
+	case in.Held && wanted: // a person has looked and retries the event
+		r.close(h, in)
+	case in.Held || (r.policy.WhenUnknown == connector.Hold || in.Repeats >= maxRepeats):
+		r.hold(h, in, wanted)
+	default:
+		r.decided(in, connector.Repeat, wanted)
+		h.repeats[in.Link.LinkKey] = in.Repeats + 1
 		r.close(h, in)
 	}
-	if !held {
-		return
+}
+
+// hold leaves the create to a person. Without knowing whether the contact or the
+// ticket is there, nothing that needs it can go out without risking a second one.
+func (r *round) hold(h *hand, in *journal.Intent, wanted bool) {
+	switch {
+	case in.Link.Kind == connector.KindComment:
+		r.close(h, in)
+	case !in.Held:
+		in.Held = true
+		r.delta.Intend = append(r.delta.Intend, *in)
 	}
+	r.decided(in, connector.Hold, wanted)
 	for _, k := range h.works {
-		// Without knowing whether the contact or the ticket is there, nothing that
-		// needs it can go out without risking a second one.
 		needs := in.Link.Kind == connector.KindContact || (in.Link.Kind == connector.KindTicket && k.thread)
 		if k.id() == in.Event || needs {
 			h.end(k, journal.StateDead, "", "unknown_end",
 				"nobody knows whether the "+string(in.Link.Kind)+" was created; look in the CRM, then retry or discard", r.now)
 		}
+	}
+}
+
+// decided counts a create whose end could not be known.
+func (r *round) decided(in *journal.Intent, decision connector.WhenUnknown, wanted bool) {
+	if !wanted {
+		return
+	}
+	r.delta.Unknown = append(r.delta.Unknown, journal.Unknown{
+		LinkKey: in.Link.LinkKey, Event: in.Event, Decision: decision, At: r.now,
+	})
+	if f := r.w.Hooks.Unknown; f != nil {
+		f(in.Link.Kind, decision)
 	}
 }
 
@@ -253,7 +298,7 @@ func (r *round) link(h *hand, l journal.Link) {
 		}
 	case connector.KindComment:
 		for _, k := range h.works {
-			h.fulfil(k, func(key journal.LinkKey) bool { return key == l.LinkKey })
+			h.fulfil(k, map[journal.LinkKey]journal.Link{l.LinkKey: l})
 		}
 	}
 }
