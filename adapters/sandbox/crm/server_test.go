@@ -2,6 +2,7 @@ package crm_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,7 +79,7 @@ func (b *bundle) call(method, path, body string) *answer {
 	b.server.Handler().ServeHTTP(w, r)
 	a := &answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
-		if err := json.Unmarshal(w.Body.Bytes(), &a.data); err != nil && err != io.EOF {
+		if err := json.Unmarshal(w.Body.Bytes(), &a.data); err != nil && !errors.Is(err, io.EOF) {
 			b.t.Fatalf("%s %s: not JSON: %s", method, path, a.Body)
 		}
 	}
