@@ -3,6 +3,7 @@ package mappings
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,10 +121,8 @@ func phone(_ *scope, args []any) (any, error) {
 
 func checkPhoneFormat(_ *compiler, format string) (problem, hint string) {
 	formats := []string{"international", "national", "country", "e164"}
-	for _, f := range formats {
-		if f == format {
-			return "", ""
-		}
+	if slices.Contains(formats, format) {
+		return "", ""
 	}
 	return "phone has no format " + strconv.Quote(format), didYouMean(format, formats)
 }

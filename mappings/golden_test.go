@@ -121,19 +121,27 @@ func samples() []sample {
 	moved := inbound("system", nil)
 	moved.Message.NewPhone = "+918856879199"
 	list := []sample{
-		{"text", received("Hi there! I need pricing info.")}, {"edited text", edited}, {"text without a name", nameless},
-		{"text without a phone", hidden}, {"image", media("image", "my bike")}, {"document without a caption", media("document", "")},
+		{"text", received("Hi there! I need pricing info.")},
+		{"edited text", edited},
+		{"text without a name", nameless},
+		{"text without a phone", hidden},
+		{"image", media("image", "my bike")},
+		{"document without a caption", media("document", "")},
 		{"location", inbound("location", map[string]any{"location": map[string]any{"latitude": 18.52, "longitude": 73.85, "name": "Pune"}})},
 		{"contacts", inbound("contacts", map[string]any{"contacts": []any{map[string]any{
 			"name": map[string]any{"formatted_name": "Ravi"}, "phones": []any{map[string]any{"phone": "+91 1"}},
 		}}})},
 		{"order", inbound("order", map[string]any{"order": map[string]any{"product_items": []any{1, 2}, "text": "soon please"}})},
-		{"sticker", inbound("sticker", nil)}, {"unsupported", inbound("unsupported", nil)}, {"number change", moved},
+		{"sticker", inbound("sticker", nil)},
+		{"unsupported", inbound("unsupported", nil)},
+		{"number change", moved},
 		{"reaction", event(connector.MessageReceived, &connector.Message{ID: "wamid.r", Type: "reaction", Text: "👍", ReplyTo: "wamid.x"})},
 		{"reaction removed", event(connector.MessageReceived, &connector.Message{ID: "wamid.r2", Type: "reaction", ReplyTo: "wamid.x"})},
 		{"business's text", event(connector.MessageSent, &connector.Message{ID: "wamid.b", Type: "text", Text: "We open at 9.", Status: connector.StatusSent})},
-		{"contact updated", event(connector.ContactUpdated, nil)}, {"campaign completed", event(connector.CampaignCompleted, nil)},
-		{"message without anything", event(connector.MessageReceived, nil)}, {"unknown type", event("message.pinned", nil)},
+		{"contact updated", event(connector.ContactUpdated, nil)},
+		{"campaign completed", event(connector.CampaignCompleted, nil)},
+		{"message without anything", event(connector.MessageReceived, nil)},
+		{"unknown type", event("message.pinned", nil)},
 	}
 	for _, s := range []connector.Status{connector.StatusSent, connector.StatusDelivered, connector.StatusRead} {
 		list = append(list, sample{"receipt " + string(s), event(connector.EventType("message."+s), &connector.Message{ID: "wamid.b", Status: s})})

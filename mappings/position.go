@@ -31,7 +31,7 @@ func (s *source) within(n *yaml.Node, at int) place {
 	if at > len(value) || !c.enter(n.Style) {
 		return placeOf(n)
 	}
-	for i := 0; i < at; i++ {
+	for i := range at {
 		if unicode.IsSpace(value[i]) {
 			continue
 		}
