@@ -84,12 +84,22 @@ func TestKeysAndCustomerKey(t *testing.T) {
 		reason   string
 	}{
 		{connector.Identity{Phone: "+918856879188"}, []string{"p:918856879188"}, "wa:918856879188", "a number"},
-		{connector.Identity{UserID: "US.13491208655302741918"}, []string{"u:US.13491208655302741918"},
-			"wa:US.13491208655302741918", "a user that shows no number"},
-		{connector.Identity{Phone: "+918856879188", UserID: "IN.1"}, []string{"u:IN.1", "p:918856879188"},
-			"wa:918856879188", "the user id is stronger, the number is what CRMs know"},
-		{connector.Identity{Phone: "+5215512345678"}, []string{"p:525512345678"}, "wa:525512345678",
-			"both spellings have one key"},
+		{
+			connector.Identity{UserID: "US.13491208655302741918"},
+			[]string{"u:US.13491208655302741918"},
+			"wa:US.13491208655302741918", "a user that shows no number",
+		},
+		{
+			connector.Identity{Phone: "+918856879188", UserID: "IN.1"},
+			[]string{"u:IN.1", "p:918856879188"},
+			"wa:918856879188", "the user id is stronger, the number is what CRMs know",
+		},
+		{
+			connector.Identity{Phone: "+5215512345678"},
+			[]string{"p:525512345678"},
+			"wa:525512345678",
+			"both spellings have one key",
+		},
 		{connector.Identity{}, []string{}, "", "nobody has no key, rather than an empty one"},
 		{connector.Identity{Phone: "someone"}, []string{}, "", "what is no number is no key"},
 	}

@@ -93,7 +93,7 @@ func (s *server) worst(per time.Duration) int {
 	return worst
 }
 
-func governor(t *testing.T, ctx context.Context, o quota.Options) *quota.Governor {
+func governor(ctx context.Context, t *testing.T, o quota.Options) *quota.Governor {
 	t.Helper()
 	g, err := quota.New(ctx, o)
 	if err != nil {
@@ -204,7 +204,7 @@ func live(t *testing.T, s *server, l *ledger, windows []connector.Window, slowes
 	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); {
 		ctx, cancel := context.WithTimeout(t.Context(), kill)
 		p := &process{
-			governor: governor(t, ctx, quota.Options{Windows: windows, Ledger: l}),
+			governor: governor(ctx, t, quota.Options{Windows: windows, Ledger: l}),
 			server:   s, seed: seed, callers: 16, slowest: slowest, late: quota.DefaultLate,
 		}
 		seed++
@@ -220,7 +220,7 @@ func TestThroughputComesClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := []connector.Window{{Calls: 100, Per: 10 * time.Second}}
-		g := governor(t, t.Context(), quota.Options{Windows: w, Ledger: &ledger{}})
+		g := governor(t.Context(), t, quota.Options{Windows: w, Ledger: &ledger{}})
 		began := time.Now()
 		for range 1000 {
 			slot, err := g.Wait(t.Context())
@@ -238,7 +238,7 @@ func TestThroughputComesClose(t *testing.T) {
 func TestAShareIsKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := governor(t, t.Context(), quota.Options{
+		g := governor(t.Context(), t, quota.Options{
 			Windows: []connector.Window{{Calls: 10, Per: time.Second}, {Calls: 1, Per: time.Minute}}, Share: 0.25,
 		})
 		u := g.Usage()
@@ -253,7 +253,7 @@ func TestADayIsCheap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{}
 		w := []connector.Window{{Calls: 250_000, Per: 24 * time.Hour}}
-		g := governor(t, t.Context(), quota.Options{Windows: w, Ledger: l})
+		g := governor(t.Context(), t, quota.Options{Windows: w, Ledger: l})
 		for i := range 250_000 {
 			slot, err := g.Wait(t.Context())
 			if err != nil {
@@ -283,7 +283,7 @@ func TestATrickleReservesNothingInVain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{}
-		g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 4000, Per: 24 * time.Hour}}, Ledger: l})
+		g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 4000, Per: 24 * time.Hour}}, Ledger: l})
 		for range 100 {
 			slot, err := g.Wait(t.Context())
 			if err != nil {
@@ -301,7 +301,7 @@ func TestATrickleReservesNothingInVain(t *testing.T) {
 func TestAWaitingCallerCanLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 1, Per: time.Minute}}})
+		g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 1, Per: time.Minute}}})
 		first, err := g.Wait(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -336,7 +336,7 @@ func TestAWaitingCallerCanLeave(t *testing.T) {
 func TestCallersAreServedInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 1, Per: time.Second}}})
+		g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 1, Per: time.Second}}})
 		var wg sync.WaitGroup
 		var order []int
 		for i := range 8 {
@@ -366,7 +366,7 @@ func TestALedgerThatFails(t *testing.T) {
 		t.Errorf("got %v, want no start without the past", err)
 	}
 	l := &ledger{}
-	g := governor(t, t.Context(), quota.Options{Windows: w, Ledger: l})
+	g := governor(t.Context(), t, quota.Options{Windows: w, Ledger: l})
 	l.err = full
 	if _, err := g.Wait(t.Context()); !errors.Is(err, full) {
 		t.Errorf("got %v, want no call that a restart would forget", err)
@@ -395,7 +395,7 @@ func TestASlotOutlivesItsReservation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{}
-		g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 10, Per: time.Minute}}, Ledger: l})
+		g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 10, Per: time.Minute}}, Ledger: l})
 		slot, err := g.Wait(t.Context())
 		if err != nil {
 			t.Fatal(err)

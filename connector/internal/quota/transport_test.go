@@ -39,15 +39,17 @@ func hasNotSent(err error) bool {
 func TestEveryRequestTakesASlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 2, Per: 10 * time.Second}}})
+		g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 2, Per: 10 * time.Second}}})
 		var statuses []int
-		tr := &quota.Transport{Governor: g, Called: func(c quota.Call) { statuses = append(statuses, c.Status) },
+		tr := &quota.Transport{
+			Governor: g, Called: func(c quota.Call) { statuses = append(statuses, c.Status) },
 			Base: roundTrip(func(r *http.Request) (*http.Response, error) {
 				if r.URL.Path == "/a" {
 					return empty(302, "Location", "/b"), nil
 				}
 				return empty(204), nil
-			})}
+			}),
+		}
 		c := &http.Client{Transport: tr}
 		began := time.Now()
 		for range 2 {
@@ -69,7 +71,7 @@ func TestEveryRequestTakesASlot(t *testing.T) {
 func TestACallThatWaitedTooLongIsNotSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 1, Per: time.Minute}}})
+		g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 1, Per: time.Minute}}})
 		var sent atomic.Int32
 		tr := &quota.Transport{Governor: g, Base: roundTrip(func(*http.Request) (*http.Response, error) {
 			sent.Add(1)
@@ -110,7 +112,7 @@ func TestARefusedConnectionTakesNoQuota(t *testing.T) {
 	}
 	address := l.Addr().String()
 	_ = l.Close()
-	g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 5, Per: time.Hour}}})
+	g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 5, Per: time.Hour}}})
 	tr := &quota.Transport{Governor: g, Base: quota.NewBase(1)}
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address, nil)
 	if _, err := tr.RoundTrip(req); !hasNotSent(err) || g.Usage()[0].Used != 0 {
@@ -127,7 +129,7 @@ func TestNothingIsWrittenPastTheDeadline(t *testing.T) {
 	t.Cleanup(srv.Close)
 	base := quota.NewBase(1)
 	t.Cleanup(base.CloseIdleConnections)
-	g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 5, Per: time.Hour}}})
+	g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 5, Per: time.Hour}}})
 	tr := &quota.Transport{Governor: g, Base: base}
 	clock := &clockContext{Context: t.Context(), deadline: time.Now().Add(time.Hour)}
 	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -186,7 +188,7 @@ func TestTheBaseTransportsOwnRepeatsCount(t *testing.T) {
 	}()
 	base := quota.NewBase(1)
 	t.Cleanup(base.CloseIdleConnections)
-	g := governor(t, t.Context(), quota.Options{Windows: []connector.Window{{Calls: 9, Per: time.Hour}}, Ledger: &ledger{}})
+	g := governor(t.Context(), t, quota.Options{Windows: []connector.Window{{Calls: 9, Per: time.Hour}}, Ledger: &ledger{}})
 	c := &http.Client{Transport: &quota.Transport{Governor: g, Base: base}}
 	for range 2 {
 		resp, err := c.Get("http://" + l.Addr().String())

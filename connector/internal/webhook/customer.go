@@ -165,8 +165,8 @@ const maxUserID = 140
 
 // isUserID reports whether s is one of WhatsApp's business-scoped user ids, such
 // as "US.13491208655302741918" or "US.ENT.11815799212886844830". Other ids under
-// the same name, such as an agent's, are none.
-// developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids
+// the same name, such as an agent's, are none. Their form is documented at
+// developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids.
 func isUserID(s string) bool {
 	if len(s) < 4 || len(s) > maxUserID || s[2] != '.' || !isLetter(s[0]) || !isLetter(s[1]) {
 		return false

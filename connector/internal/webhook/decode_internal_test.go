@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func FuzzDecode(f *testing.F) {
 			wantErr = errNotObject
 		}
 		if (err == nil) != (wantErr == nil) {
-			if err == errDepth {
+			if errors.Is(err, errDepth) {
 				return
 			}
 			t.Fatalf("decode(%q): %v, the standard library: %v", raw, err, wantErr)

@@ -118,40 +118,91 @@ func TestCustomerIsTheOtherSide(t *testing.T) {
 		account     string
 		reason      string
 	}{
-		{"message.received", `{"message_id":"m","sender":"918856879188","recipient":"15550199999"}`,
-			connector.Identity{Phone: customer}, "15550199999", "who receives a customer's message is the business"},
-		{"message.received", `{"message_id":"m","sender":"15550199999","recipient":"918856879188","waba_number":"+1 555 019-9999"}`,
-			connector.Identity{Phone: customer}, "15550199999", "the business's number decides, whatever the event is called"},
-		{"message.delivered", `{"message_id":"m","sender":"918856879188","recipient":"15550199999","waba_number":"15550199999"}`,
-			connector.Identity{Phone: customer}, "15550199999", "a receipt with the sides swapped"},
-		{"message.read", `{"message_id":"m","sender":"15550199999"}`,
-			connector.Identity{}, "15550199999", "who sent a message of the business is no customer"},
-		{"message.read", `{"message_id":"m","from":"+918856879188","whatsapp_account_id":"7F0C1D5E-3B8A-4C6E-9D21-5A4F0E8B7C33"}`,
-			connector.Identity{Phone: customer}, "7f0c1d5e-3b8a-4c6e-9d21-5a4f0e8b7c33", "the business is named otherwise"},
-		{"message.sent", `{"message_id":"m","recipient_type":"group","recipient_id":"918000000000","recipient_participant_id":"918856879188"}`,
-			connector.Identity{Phone: customer}, "", "a group's receipt is a participant's"},
-		{"message.sent", `{"message_id":"m","recipient_type":"group","recipient_id":"918000000000"}`,
-			connector.Identity{}, "", "a group is no customer"},
-		{"message.received", `{"message_id":"m","from_user_id":"US.13491208655302741918"}`,
-			connector.Identity{UserID: "US.13491208655302741918"}, "", "a user that shows no number"},
-		{"message.received", `{"message_id":"m","from":"US.13491208655302741918"}`,
-			connector.Identity{UserID: "US.13491208655302741918"}, "", "a user id in the number's place"},
-		{"message.read", `{"message_id":"m","recipient_user_id":"US.1349","sender":"15550199999"}`,
-			connector.Identity{UserID: "US.1349"}, "15550199999", "a receipt of such a user"},
-		{"message.received", `{"message_id":"m","sender":"918856879188","parent_user_id":"US.ENT.11815799212886844830"}`,
-			connector.Identity{Phone: customer, UserID: "US.ENT.11815799212886844830"}, "", "the parent's id where there is no other"},
-		{"message.received", `{"message_id":"m","contacts":[{"wa_id":"918856879188","user_id":"IN.77","profile":{"name":"Asha"}}]}`,
-			connector.Identity{Phone: customer, UserID: "IN.77"}, "", "WhatsApp's own contacts"},
-		{"message.received", `{"message_id":"m","sender":918856879188}`,
-			connector.Identity{Phone: customer}, "", "a number as a JSON number"},
-		{"message.received", `{"message_id":"m","sender":"918856879188","metadata":{"display_phone_number":"15550199999","phone_number_id":"1061"}}`,
-			connector.Identity{Phone: customer}, "15550199999", "WhatsApp's own metadata"},
-		{"transfer.created", `{"user_id":"9912345678","contact":{"id":4711000001,"phone":"+91 88568 79188"}}`,
-			connector.Identity{Phone: customer}, "", "ids of agents and contacts are no numbers"},
-		{"campaign.completed", `{"phone":"15550199999","sent":3}`,
-			connector.Identity{}, "", "a campaign has no customer"},
-		{"something.new", `{"phone":"918856879188"}`,
-			connector.Identity{Phone: customer}, "", "unknown events are read as far as they can be"},
+		{
+			"message.received", `{"message_id":"m","sender":"918856879188","recipient":"15550199999"}`,
+			connector.Identity{Phone: customer},
+			"15550199999", "who receives a customer's message is the business",
+		},
+		{
+			"message.received", `{"message_id":"m","sender":"15550199999","recipient":"918856879188","waba_number":"+1 555 019-9999"}`,
+			connector.Identity{Phone: customer},
+			"15550199999", "the business's number decides, whatever the event is called",
+		},
+		{
+			"message.delivered", `{"message_id":"m","sender":"918856879188","recipient":"15550199999","waba_number":"15550199999"}`,
+			connector.Identity{Phone: customer},
+			"15550199999", "a receipt with the sides swapped",
+		},
+		{
+			"message.read", `{"message_id":"m","sender":"15550199999"}`,
+			connector.Identity{},
+			"15550199999", "who sent a message of the business is no customer",
+		},
+		{
+			"message.read", `{"message_id":"m","from":"+918856879188","whatsapp_account_id":"7F0C1D5E-3B8A-4C6E-9D21-5A4F0E8B7C33"}`,
+			connector.Identity{Phone: customer},
+			"7f0c1d5e-3b8a-4c6e-9d21-5a4f0e8b7c33", "the business is named otherwise",
+		},
+		{
+			"message.sent", `{"message_id":"m","recipient_type":"group","recipient_id":"918000000000","recipient_participant_id":"918856879188"}`,
+			connector.Identity{Phone: customer},
+			"", "a group's receipt is a participant's",
+		},
+		{
+			"message.sent", `{"message_id":"m","recipient_type":"group","recipient_id":"918000000000"}`,
+			connector.Identity{},
+			"", "a group is no customer",
+		},
+		{
+			"message.received", `{"message_id":"m","from_user_id":"US.13491208655302741918"}`,
+			connector.Identity{UserID: "US.13491208655302741918"},
+			"", "a user that shows no number",
+		},
+		{
+			"message.received", `{"message_id":"m","from":"US.13491208655302741918"}`,
+			connector.Identity{UserID: "US.13491208655302741918"},
+			"", "a user id in the number's place",
+		},
+		{
+			"message.read", `{"message_id":"m","recipient_user_id":"US.1349","sender":"15550199999"}`,
+			connector.Identity{UserID: "US.1349"},
+			"15550199999", "a receipt of such a user",
+		},
+		{
+			"message.received", `{"message_id":"m","sender":"918856879188","parent_user_id":"US.ENT.11815799212886844830"}`,
+			connector.Identity{Phone: customer, UserID: "US.ENT.11815799212886844830"},
+			"", "the parent's id where there is no other",
+		},
+		{
+			"message.received", `{"message_id":"m","contacts":[{"wa_id":"918856879188","user_id":"IN.77","profile":{"name":"Asha"}}]}`,
+			connector.Identity{Phone: customer, UserID: "IN.77"},
+			"", "WhatsApp's own contacts",
+		},
+		{
+			"message.received", `{"message_id":"m","sender":918856879188}`,
+			connector.Identity{Phone: customer},
+			"", "a number as a JSON number",
+		},
+		{
+			"message.received", `{"message_id":"m","sender":"918856879188","metadata":{"display_phone_number":"15550199999","phone_number_id":"1061"}}`,
+			connector.Identity{Phone: customer},
+			"15550199999", "WhatsApp's own metadata",
+		},
+		{
+			"transfer.created", `{"user_id":"9912345678","contact":{"id":4711000001,"phone":"+91 88568 79188"}}`,
+			connector.Identity{Phone: customer},
+			"", "ids of agents and contacts are no numbers",
+		},
+		{
+			"campaign.completed", `{"phone":"15550199999","sent":3}`,
+			connector.Identity{},
+			"", "a campaign has no customer",
+		},
+		{
+			"something.new", `{"phone":"918856879188"}`,
+			connector.Identity{Phone: customer},
+			"", "unknown events are read as far as they can be",
+		},
 	}
 	for _, c := range cases {
 		e := read(t, wrap(c.event, c.data)).Event
@@ -168,18 +219,30 @@ func TestErrorsOfFailures(t *testing.T) {
 		want   *connector.MessageError
 		reason string
 	}{
-		{`"errors":[{"code":131026,"title":"Message undeliverable","message":"Message undeliverable","error_data":{"details":"Not on WhatsApp."}}]`,
-			&connector.MessageError{Code: 131026, Title: "Message undeliverable", Detail: "Not on WhatsApp."}, "WhatsApp's own shape"},
-		{`"error":{"code":"131047","message":"Re-engagement message"}`,
-			&connector.MessageError{Code: 131047, Title: "Re-engagement message"}, "one object, the code in a string"},
-		{`"error_code":131042,"error_message":"Payment issue"`,
-			&connector.MessageError{Code: 131042, Title: "Payment issue"}, "flat fields"},
-		{`"reason":"invalid number"`,
-			&connector.MessageError{Title: "invalid number"}, "only a reason"},
-		{`"reason":"131026"`,
-			&connector.MessageError{Code: 131026, Title: "131026"}, "only a code"},
-		{`"error":{"code":"invalid_number"}`,
-			&connector.MessageError{Title: "invalid_number"}, "a word for a code"},
+		{
+			`"errors":[{"code":131026,"title":"Message undeliverable","message":"Message undeliverable","error_data":{"details":"Not on WhatsApp."}}]`,
+			&connector.MessageError{Code: 131026, Title: "Message undeliverable", Detail: "Not on WhatsApp."}, "WhatsApp's own shape",
+		},
+		{
+			`"error":{"code":"131047","message":"Re-engagement message"}`,
+			&connector.MessageError{Code: 131047, Title: "Re-engagement message"}, "one object, the code in a string",
+		},
+		{
+			`"error_code":131042,"error_message":"Payment issue"`,
+			&connector.MessageError{Code: 131042, Title: "Payment issue"}, "flat fields",
+		},
+		{
+			`"reason":"invalid number"`,
+			&connector.MessageError{Title: "invalid number"}, "only a reason",
+		},
+		{
+			`"reason":"131026"`,
+			&connector.MessageError{Code: 131026, Title: "131026"}, "only a code",
+		},
+		{
+			`"error":{"code":"invalid_number"}`,
+			&connector.MessageError{Title: "invalid_number"}, "a word for a code",
+		},
 		{`"status":"failed"`, nil, "nothing at all"},
 	}
 	for _, c := range cases {
@@ -197,34 +260,76 @@ func TestMessageDetails(t *testing.T) {
 		want        connector.Message
 		reason      string
 	}{
-		{"message.received", `"type":"reaction","reaction":{"message_id":"msg_1","emoji":""}`,
-			connector.Message{Type: "reaction", ReplyTo: "msg_1"}, "an empty emoji takes the reaction back"},
-		{"message.received", `"type":"reaction","body":"👍","reply_to":"msg_1"`,
-			connector.Message{Type: "reaction", ReplyTo: "msg_1", Text: "👍"}, "a flat reaction"},
-		{"message.received", `"type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"1","title":"Sales","description":"Prices"}}`,
-			connector.Message{Type: "interactive", Text: "Sales"}, "a list's title"},
-		{"message.received", `"type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":{"name":"flow","body":"Sent","response_json":"{}"}}`,
-			connector.Message{Type: "interactive", Text: "Sent"}, "a form"},
-		{"message.received", `"type":"button","button":"Yes, please"`,
-			connector.Message{Type: "button", Text: "Yes, please"}, "a button as a string"},
-		{"message.received", `"type":"edit","edit":{"original_message_id":"msg_1","message":{"type":"text","text":{"body":"Corrected"}}}`,
-			connector.Message{Type: "edit", ReplyTo: "msg_1", Text: "Corrected"}, "an edit names what it replaces"},
-		{"message.received", `"type":"revoke","revoke":{"original_message_id":"msg_1"}`,
-			connector.Message{Type: "revoke", ReplyTo: "msg_1"}, "so does a revocation"},
-		{"message.received", `"text":{"body":"  kept as written\n"}`,
-			connector.Message{Type: "text", Text: "  kept as written\n"}, "WhatsApp's own text, and no type"},
-		{"message.received", `"message":"Hello"`,
-			connector.Message{Type: "text", Text: "Hello"}, "a text under another name"},
-		{"message.delivered", `"body":"Hello","type":"text"`,
-			connector.Message{Type: "text", Status: "delivered"}, "a receipt that repeats the words is no message"},
-		{"message.sent", `"body":"Hello","type":"text"`,
-			connector.Message{Type: "text", Text: "Hello", Status: "sent"}, "the business's own words"},
-		{"message.status", `"status":"Deleted"`,
-			connector.Message{Status: "deleted"}, "unknown statuses are kept"},
-		{"message.received", `"type":"hologram","hologram":{"z":3}`,
-			connector.Message{Type: "hologram"}, "unknown types are kept"},
-		{"message.received", `"type":"system","system":{"type":"user_changed_number","wa_id":"918856879189","body":"changed"}`,
-			connector.Message{Type: "system", Text: "changed", NewPhone: "+918856879189"}, "a changed number, without contacts"},
+		{
+			"message.received", `"type":"reaction","reaction":{"message_id":"msg_1","emoji":""}`,
+			connector.Message{Type: "reaction", ReplyTo: "msg_1"},
+			"an empty emoji takes the reaction back",
+		},
+		{
+			"message.received", `"type":"reaction","body":"👍","reply_to":"msg_1"`,
+			connector.Message{Type: "reaction", ReplyTo: "msg_1", Text: "👍"},
+			"a flat reaction",
+		},
+		{
+			"message.received", `"type":"interactive","interactive":{"type":"list_reply","list_reply":{"id":"1","title":"Sales","description":"Prices"}}`,
+			connector.Message{Type: "interactive", Text: "Sales"},
+			"a list's title",
+		},
+		{
+			"message.received", `"type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":{"name":"flow","body":"Sent","response_json":"{}"}}`,
+			connector.Message{Type: "interactive", Text: "Sent"},
+			"a form",
+		},
+		{
+			"message.received", `"type":"button","button":"Yes, please"`,
+			connector.Message{Type: "button", Text: "Yes, please"},
+			"a button as a string",
+		},
+		{
+			"message.received", `"type":"edit","edit":{"original_message_id":"msg_1","message":{"type":"text","text":{"body":"Corrected"}}}`,
+			connector.Message{Type: "edit", ReplyTo: "msg_1", Text: "Corrected"},
+			"an edit names what it replaces",
+		},
+		{
+			"message.received", `"type":"revoke","revoke":{"original_message_id":"msg_1"}`,
+			connector.Message{Type: "revoke", ReplyTo: "msg_1"},
+			"so does a revocation",
+		},
+		{
+			"message.received", `"text":{"body":"  kept as written\n"}`,
+			connector.Message{Type: "text", Text: "  kept as written\n"},
+			"WhatsApp's own text, and no type",
+		},
+		{
+			"message.received", `"message":"Hello"`,
+			connector.Message{Type: "text", Text: "Hello"},
+			"a text under another name",
+		},
+		{
+			"message.delivered", `"body":"Hello","type":"text"`,
+			connector.Message{Type: "text", Status: "delivered"},
+			"a receipt that repeats the words is no message",
+		},
+		{
+			"message.sent", `"body":"Hello","type":"text"`,
+			connector.Message{Type: "text", Text: "Hello", Status: "sent"},
+			"the business's own words",
+		},
+		{
+			"message.status", `"status":"Deleted"`,
+			connector.Message{Status: "deleted"},
+			"unknown statuses are kept",
+		},
+		{
+			"message.received", `"type":"hologram","hologram":{"z":3}`,
+			connector.Message{Type: "hologram"},
+			"unknown types are kept",
+		},
+		{
+			"message.received", `"type":"system","system":{"type":"user_changed_number","wa_id":"918856879189","body":"changed"}`,
+			connector.Message{Type: "system", Text: "changed", NewPhone: "+918856879189"},
+			"a changed number, without contacts",
+		},
 	}
 	for _, c := range cases {
 		data := `{"message_id":"m","wa_id":"918856879188",` + c.data + `}`
@@ -244,16 +349,31 @@ func TestMedia(t *testing.T) {
 		want   connector.Media
 		reason string
 	}{
-		{`"type":"image","media_url":"https://x.example/a.jpg","mime_type":"image/jpeg","media_expiry":172800`,
-			connector.Media{URL: "https://x.example/a.jpg", MIMEType: "image/jpeg", Expires: at.Add(48 * time.Hour)}, "flat fields; seconds to live"},
-		{`"type":"document","media":{"id":"1","link":"https://x.example/a.pdf","file_name":"a.pdf","urlExpiry":"2026-06-10T00:00:00Z"}`,
-			connector.Media{ID: "1", URL: "https://x.example/a.pdf", Filename: "a.pdf", Expires: time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC)}, "an object"},
-		{`"type":"voice","voice":{"id":"1"}`,
-			connector.Media{ID: "1", Voice: true}, "a voice note under its own type"},
-		{`"type":"image","image":"https://x.example/a.jpg"`,
-			connector.Media{URL: "https://x.example/a.jpg"}, "a link in place of an object"},
-		{`"type":"image","image":{"id":"1","url":"javascript:alert(1)"}`,
-			connector.Media{ID: "1"}, "only what can be followed is a link"},
+		{
+			`"type":"image","media_url":"https://x.example/a.jpg","mime_type":"image/jpeg","media_expiry":172800`,
+			connector.Media{URL: "https://x.example/a.jpg", MIMEType: "image/jpeg", Expires: at.Add(48 * time.Hour)},
+			"flat fields; seconds to live",
+		},
+		{
+			`"type":"document","media":{"id":"1","link":"https://x.example/a.pdf","file_name":"a.pdf","urlExpiry":"2026-06-10T00:00:00Z"}`,
+			connector.Media{ID: "1", URL: "https://x.example/a.pdf", Filename: "a.pdf", Expires: time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC)},
+			"an object",
+		},
+		{
+			`"type":"voice","voice":{"id":"1"}`,
+			connector.Media{ID: "1", Voice: true},
+			"a voice note under its own type",
+		},
+		{
+			`"type":"image","image":"https://x.example/a.jpg"`,
+			connector.Media{URL: "https://x.example/a.jpg"},
+			"a link in place of an object",
+		},
+		{
+			`"type":"image","image":{"id":"1","url":"javascript:alert(1)"}`,
+			connector.Media{ID: "1"},
+			"only what can be followed is a link",
+		},
 	}
 	for _, c := range cases {
 		m := read(t, wrap("message.received", `{"message_id":"m","sender":"918856879188",`+c.data+`}`)).Event.Message

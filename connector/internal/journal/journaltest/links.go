@@ -47,7 +47,8 @@ var linkCases = map[string]func(*rig){
 		l := ticket(c, "t1")
 		r.write(journal.Delta{Link: []journal.Link{l}})
 		links, err := r.j.Links(r.Context(), crm, []journal.LinkKey{
-			{Customer: c.Customer.ID, Kind: connector.KindTicket, Key: "t2"}, l.LinkKey,
+			{Customer: c.Customer.ID, Kind: connector.KindTicket, Key: "t2"},
+			l.LinkKey,
 			{Customer: c.Customer.ID, Kind: connector.KindContact, Key: "t1"},
 			{Customer: c.Customer.ID + 1, Kind: connector.KindTicket, Key: "t1"},
 		})

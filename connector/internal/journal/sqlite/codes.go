@@ -41,13 +41,6 @@ func kindCode(k connector.Kind) (int64, error) {
 	return 0, fmt.Errorf("kind %q is unknown", k)
 }
 
-func kindOf(code int64) connector.Kind {
-	if code < 0 || int(code) >= len(kinds) {
-		return ""
-	}
-	return kinds[code]
-}
-
 // The classes of links. What a claim loads comes first.
 const (
 	classContact = iota

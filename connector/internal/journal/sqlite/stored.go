@@ -42,23 +42,24 @@ func (s *session) stored(more func(r row, st *journal.Stored), sql string, args 
 }
 
 func readStored(r row) (journal.Stored, named) {
-	return journal.Stored{
-			Event: connector.Event{
-				ID:          r.int(0),
-				Identity:    connector.Identity{Phone: r.text(5), UserID: r.text(6)},
-				ContactName: r.text(7),
-				Time:        r.time(8),
-				Accepted:    r.time(9),
-				Revision:    int(r.int(11)),
-				CustomerKey: r.text(18),
-				State:       connector.State{FirstSeen: r.time(13), LastCustomerMessage: r.time(14)},
-			},
-			After: journal.Mark(r.int(10)),
-			Raw:   r.blob(17),
-		}, named{
-			business: r.int(1), source: r.int(2), kind: r.int(3), account: r.int(4),
-			status: r.int(12), consent: r.int(15), before: r.int(16),
-		}
+	st := journal.Stored{
+		Event: connector.Event{
+			ID:          r.int(0),
+			Identity:    connector.Identity{Phone: r.text(5), UserID: r.text(6)},
+			ContactName: r.text(7),
+			Time:        r.time(8),
+			Accepted:    r.time(9),
+			Revision:    int(r.int(11)),
+			CustomerKey: r.text(18),
+			State:       connector.State{FirstSeen: r.time(13), LastCustomerMessage: r.time(14)},
+		},
+		After: journal.Mark(r.int(10)),
+		Raw:   r.blob(17),
+	}
+	return st, named{
+		business: r.int(1), source: r.int(2), kind: r.int(3), account: r.int(4),
+		status: r.int(12), consent: r.int(15), before: r.int(16),
+	}
 }
 
 // rename puts the names in the place of their numbers.
