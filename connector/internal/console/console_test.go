@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -347,6 +348,30 @@ func TestMetrics(t *testing.T) {
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+// TestMetricsAreDocumented compares the metrics with the table in docs/admin.md.
+func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../../docs/admin.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := setup(t)
+	m := b.Metrics()
+	m.Answered("webhook", 200, 0)
+	m.Taken("webhook", connector.MessageReceived, journal.Accepted)
+	m.Outcome("desk", journal.StateDelivered)
+	m.Call("desk", "apply ticket", "done", 1)
+	m.Unknown("desk", connector.KindTicket, connector.Hold)
+	m.Request("desk", 200, true, 0, 0)
+	for line := range strings.Lines(b.ask("GET", "/metrics", "").Body.String()) {
+		name, isOurs := strings.CutPrefix(line, "# TYPE crm_connector_")
+		name, _, _ = strings.Cut(name, " ")
+		if isOurs && !strings.Contains(string(doc), "`"+name+"`") {
+			t.Errorf("docs/admin.md lacks %s", name)
 		}
 	}
 }
