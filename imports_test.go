@@ -53,6 +53,8 @@ var edges = map[string][]string{
 
 	"connector/config": {"connector"},
 	"connector/send":   {"connector", "connector/internal/webhook/sample"},
+	// It works on the program from the outside.
+	"connector/torture": {"connector", "connector/internal/webhook/sample"},
 	// The composition root is the one place that builds the engine's parts.
 	"connector/app": {
 		"connector", "connector/config", "connector/internal/console", "connector/internal/delivery",
@@ -70,7 +72,8 @@ var edges = map[string][]string{
 	"adapters/sandbox/crm":      {},
 
 	"cmd/crm-connector": {
-		"adapters", "adapters/sandbox/crm", "connector", "connector/app", "connector/config", "connector/send", "mappings",
+		"adapters", "adapters/sandbox/crm", "connector", "connector/app", "connector/config", "connector/send",
+		"connector/torture", "mappings",
 	},
 }
 

@@ -36,7 +36,7 @@ Exit codes: 0 it worked, 1 it failed, 2 called wrongly, 3 invalid configuration 
 	root.SetErr(s.err)
 	root.AddCommand(
 		sandboxCommand(s), versionCommand(s), validateCommand(s),
-		sendCommand(s), schemaCommand(s), healthCommand(s), initCommand(s), runCommand(s), demoCommand(s),
+		sendCommand(s), schemaCommand(s), healthCommand(s), initCommand(s), runCommand(s), demoCommand(s), tortureCommand(s),
 	)
 	return root
 }
