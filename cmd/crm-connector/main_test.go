@@ -1,18 +1,22 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){program: main})
+	testscript.Main(m, map[string]func(){program: main, "fetch": fetch})
 }
 
 // TestScripts runs the real main on the scripts in testdata/script.
@@ -30,6 +34,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"endpoint": serveEndpoint,
+			"await":    await,
 		},
 	})
 }
@@ -71,4 +76,29 @@ func serveEndpoint(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 	ts.Defer(server.Close)
 	ts.Setenv(args[0], strings.TrimPrefix(server.URL, "http://"))
+}
+
+// await is the script command "await TEXT COMMAND ARGS...": it runs the command
+// until it works and says the text on stdout.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: await TEXT COMMAND ARGS...")
+	}
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		if ts.Exec(args[1], args[2:]...) == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("waited in vain for %q of %q; the last said %s %s", args[0], args[1:], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+}
+
+// fetch is a program of the scripts: "fetch URL" prints what is answered.
+func fetch() {
+	answer, err := http.Get(os.Args[1]) //nolint:noctx // The script bounds it.
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(os.Stdout, answer.Body) // What is missing, the script sees.
 }
