@@ -43,7 +43,7 @@ type destinationAnswer struct {
 	Oldest     time.Time               `json:"oldest_pending,omitzero"`
 	OldestAge  float64                 `json:"oldest_pending_seconds"`
 	Outcomes   map[journal.State]int64 `json:"outcomes"`
-	Customers  int64                   `json:"customers"`
+	Customers  int64                   `json:"waiting_customers"`
 	Intents    int64                   `json:"open_intents"`
 	Unknown    int64                   `json:"unknown_ends"`
 	Quota      []windowAnswer          `json:"quota"`
