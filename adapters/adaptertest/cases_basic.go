@@ -185,17 +185,19 @@ func statusLast(s *stage) {
 	if got := s.show(connector.KindTicket, id).Status; got != connector.TicketSolved {
 		s.errorf("the ticket is %q, want it solved", got)
 	}
-	s.solvedWithoutWords()
+	// Only the first write gets through, or only the first one is refused.
+	s.solvedWithoutWords(-1, after(1, answers(503, nil, synthetic)))
+	s.solvedWithoutWords(1, answers(422, nil, synthetic))
 }
 
-// solvedWithoutWords lets only the first write through: whichever that is, a
-// ticket must not be solved while its comment is missing.
-func (s *stage) solvedWithoutWords() {
+// solvedWithoutWords spoils some writes: whichever they are, a ticket must not
+// be solved while its comment is missing.
+func (s *stage) solvedWithoutWords(writes int, f fault) {
 	id, opened := s.opened()
 	change := update(id, opened)
 	change.Comments = []connector.Comment{s.comment()}
 	change.Set.Standard = connector.Fields{connector.FieldStatus: connector.TicketSolved}
-	s.wire.set(onWrites, -1, after(1, answers(503, nil, synthetic)))
+	s.wire.set(onWrites, writes, f)
 	s.one(change)
 	s.wire.clear()
 	got := s.show(connector.KindTicket, id)

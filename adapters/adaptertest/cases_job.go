@@ -8,7 +8,7 @@ func asynchronous() []kase {
 	return []kase{
 		{"a job", "what the CRM has taken is Pending until it is done, and then found by the job, with its comments", takes, jobDone},
 		{"a job that is refused", "an observation by the job tells the refusal, and whom it is about", takes, jobRefused},
-		{"a job whose ticket goes stale", "an observation by the job tells what the job found", takes, jobStale},
+		{"a job whose ticket goes stale", "a job that found its ticket gone is never taken for done", takes, jobStale},
 	}
 }
 
@@ -84,5 +84,17 @@ func jobStale(s *stage) {
 	}
 	s.bench.Delete(connector.KindTicket, id)
 	s.finishJobs()
-	s.ended("a job whose ticket was deleted", s.see(ref).Err, connector.Stale)
+	switch o := s.see(ref); {
+	case o.Err != nil:
+		s.ended("a job whose ticket was deleted", o.Err, connector.Stale)
+	case o.Found && o.Condition != connector.Gone:
+		s.errorf("a job whose ticket was deleted is taken for a success")
+	}
+	lost := commentRef(id, opened, change.Comments[0])
+	lost.Job = ref.Job
+	if o := s.see(lost); o.Err != nil {
+		s.ended("a comment whose ticket was deleted", o.Err, connector.Stale)
+	} else if o.Found {
+		s.errorf("a comment whose ticket was deleted is found")
+	}
 }

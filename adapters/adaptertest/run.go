@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -149,12 +150,13 @@ func Capabilities(ctx context.Context, config Config) string {
 	fmt.Fprintf(&b, "  observe %d a call, %d comments a change, first comment %s\n", per(d.ObserveBatch), per(d.Comments), orApart(d.FirstComment))
 	fmt.Fprintf(&b, "  makes contacts %t, guarded %t, fills %t, concurrency %d, quota %v\n", d.MakesContact, d.Guarded, d.Fills, per(d.Concurrency), d.Quota)
 	_, checks := s.bench.Adapter.(connector.Checker)
-	for name, there := range map[string]bool{
+	there := map[string]bool{
 		"checks": checks, "solves": s.bench.Solve != nil, "finishes": s.bench.Finish != nil, "deletes": s.bench.Delete != nil,
 		"merges": s.bench.Merge != nil, "jobs": s.bench.FinishJobs != nil,
 		"day's quota": config.DaySpent != nil, "unchanged": s.bench.Unchanged != nil, "ignores filters": s.bench.IgnoreFilters != nil,
-	} {
-		if !there {
+	}
+	for _, name := range slices.Sorted(maps.Keys(there)) {
+		if !there[name] {
 			fmt.Fprintf(&b, "  without: %s\n", name)
 		}
 	}
