@@ -94,7 +94,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 
 // fetch is a program of the scripts: "fetch URL" prints what is answered.
 func fetch() {
-	answer, err := http.Get(os.Args[1]) //nolint:noctx // The script bounds it.
+	answer, err := http.Get(os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
