@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,7 +83,7 @@ type gate struct {
 	fail func(*journal.Delta) error
 	dead func(*journal.Delta) bool
 	// writes counts the writes that were made.
-	writes int
+	writes atomic.Int64
 }
 
 var errGate = errors.New("the disk is gone")
@@ -93,7 +94,7 @@ func (g *gate) Write(ctx context.Context, destination string, d *journal.Delta) 
 			return err
 		}
 	}
-	g.writes++
+	g.writes.Add(1)
 	err := g.Journal.Write(ctx, destination, d)
 	if err == nil && g.dead != nil && g.dead(d) {
 		return errGate
@@ -130,10 +131,16 @@ func newBench(t *testing.T) *bench {
 // earlier one but the journal.
 func (b *bench) start() {
 	b.Helper()
-	b.opts.Mapper, b.opts.Adapter = b.rules, b.crm
 	if b.crm.check != nil {
-		b.opts.Adapter = checkingCRM{b.crm}
+		b.startWith(checkingCRM{b.crm})
+	} else {
+		b.startWith(b.crm)
 	}
+}
+
+func (b *bench) startWith(a connector.Adapter) {
+	b.Helper()
+	b.opts.Mapper, b.opts.Adapter = b.rules, a
 	b.j.fail, b.j.dead = nil, nil
 	b.w = delivery.New(b.opts)
 	b.ok(b.w.Open(b.Context()))

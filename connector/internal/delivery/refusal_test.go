@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -314,15 +315,16 @@ func TestRefusalsInARow(t *testing.T) {
 			},
 		},
 		{
-			reason: "a mapping that can't be evaluated for anybody pauses, too, and the next one serves all", given: small,
+			reason: "a mapping that can't be evaluated is not the CRM's fault, and the next one mends what is retried", given: small,
 			story: func(b *bench) {
 				for i := range 25 {
 					b.say(i, fmt.Sprint("m", i), "unmappable")
 				}
-				b.work()
-				b.want("paused", b.paused(), true)
-				b.want("events", b.states(), "25 pending")
+				b.drain()
+				b.want("paused", b.paused(), false)
+				b.want("events", b.states(), "25 dead_letter")
 				b.w.Remap(&mended{*b.rules})
+				b.retry(journal.StateDead)
 				b.drain()
 				b.want("events", b.states(), "25 delivered")
 			},
@@ -413,3 +415,26 @@ func TestPermission(t *testing.T) {
 
 // changesOf gives the changes of a call.
 func changesOf(call string) []string { return strings.Split(call, "; ") }
+
+// TestForbiddenInABatch: a 403 for a whole batch while we are still known is a
+// refusal, and so the batch is halved like any other.
+func TestForbiddenInABatch(t *testing.T) {
+	t.Parallel()
+	tell(t, []behaviour{{
+		reason: "a batch that is forbidden for one record costs that one alone",
+		given:  func(b *bench) { b.crm.check = func() error { return nil } },
+		story: func(b *bench) {
+			b.crm.always = func(ctx context.Context, changes []connector.Change) ([]connector.Result, error) {
+				if slices.ContainsFunc(changes, has("bad")) {
+					return nil, connector.Errorf(connector.Broken, "apply", "403", "not yours")
+				}
+				return b.crm.honest(ctx, changes)
+			}
+			b.say(0, "bad", "hello")
+			m := b.say(1, "m1", "hello")
+			b.drain()
+			b.outcome(m, "delivered")
+			b.want("events", b.states(), "1 delivered, 1 dead_letter")
+		},
+	}})
+}

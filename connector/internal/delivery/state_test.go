@@ -285,3 +285,33 @@ func TestFields(t *testing.T) {
 		},
 	})
 }
+
+// TestFillOfKnownContact: an adapter without Fills is looked at before a value
+// for a blank is dropped.
+func TestFillOfKnownContact(t *testing.T) {
+	t.Parallel()
+	tell(t, []behaviour{
+		{
+			reason: "what is for blanks is set where it was seen to be blank",
+			story: func(b *bench) {
+				b.say(0, "m1", "hello")
+				b.drain()
+				b.seen()
+				b.say(0, "m2", "fill Asha")
+				b.drain()
+				b.calls("ticket T1 [m2]", "look contact C1", "contact C1 name=Asha")
+			},
+		},
+		{
+			reason: "what is for blanks is not taken as offered because something else rode on a call",
+			story: func(b *bench) {
+				known(b, 1)
+				b.receipt(0, "out", connector.StatusRead)
+				b.say(0, "m2", "fill Asha")
+				b.say(1, "m3", "hello")
+				b.drain()
+				b.want("the name", b.crm.contact(1).fields[connector.FieldName], "Asha")
+			},
+		},
+	})
+}

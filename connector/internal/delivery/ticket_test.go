@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -199,6 +200,25 @@ func TestTicketStatus(t *testing.T) {
 				}
 				b.want("tickets", len(b.crm.tickets), 1)
 				b.want("comments", b.crm.ticket(1).keys(), "first0 m2 m3 m4")
+			},
+		},
+		{
+			reason: "a ticket that is closed between two comments of one message takes no second one unseen",
+			given: func(b *bench) {
+				b.crm.describe.Guarded, b.crm.describe.Comments, b.rules.twice = true, 1, true
+			},
+			story: func(b *bench) {
+				known(b, 1)
+				b.crm.then(connector.KindTicket, func(ctx context.Context, changes []connector.Change) ([]connector.Result, error) {
+					out, err := b.crm.honest(ctx, changes)
+					b.crm.ticket(1).condition = connector.Closed
+					return out, err
+				})
+				m := b.say(0, "m2", "hello")
+				b.drain()
+				b.outcome(m, "delivered")
+				b.want("comments", b.crm.ticket(1).keys(), "first0 first0/more m2 m2/more")
+				b.want("comments that nobody sees", b.crm.ticket(1).swallowed, []string(nil))
 			},
 		},
 		{

@@ -197,7 +197,7 @@ func TestCrash(t *testing.T) {
 	t.Parallel()
 	for _, creation := range []connector.Creation{connector.Keyed, connector.Found} {
 		var out []behaviour
-		for n := range 4 {
+		for n := range int64(4) {
 			out = append(out,
 				behaviour{
 					reason: fmt.Sprintf("%s: before write %d", creation, n),
@@ -255,19 +255,19 @@ func intends(d *journal.Delta, kind connector.Kind) bool {
 }
 
 // dies lets the process die at a write of the round, and start again.
-func (b *bench) dies(at int, written bool) {
+func (b *bench) dies(at int64, written bool) {
 	b.Helper()
 	m, n := b.say(0, "m1", "hello"), b.say(0, "m2", "status pending")
 	dead := false
-	from := b.j.writes
+	from := b.j.writes.Load()
 	b.j.fail = func(*journal.Delta) error {
-		if dead = dead || (!written && b.j.writes-from == at); dead {
+		if dead = dead || (!written && b.j.writes.Load()-from == at); dead {
 			return errGate
 		}
 		return nil
 	}
 	b.j.dead = func(*journal.Delta) bool {
-		dead = dead || (written && b.j.writes-from == at+1)
+		dead = dead || (written && b.j.writes.Load()-from == at+1)
 		return dead
 	}
 	b.w.Turn(b.Context())
@@ -562,4 +562,27 @@ func TestMappingChanges(t *testing.T) {
 			},
 		},
 	})
+}
+
+// TestHeldIsRetried: what a person retries after a look is made, whatever kind of
+// record it was that nobody knew of.
+func TestHeldIsRetried(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []connector.Kind{connector.KindContact, connector.KindTicket} {
+		tell(t, []behaviour{{
+			reason: "a held " + string(kind),
+			given: func(b *bench) {
+				b.crm.describe = found(connector.Blind)
+				b.rules.policy.WhenUnknown = connector.Hold
+			},
+			story: func(b *bench) {
+				b.crm.then(kind, b.crm.lost)
+				m := b.say(0, "m1", "hello")
+				b.drain()
+				b.retry(journal.StateDead)
+				b.drain()
+				b.outcome(m, "delivered")
+			},
+		}})
+	}
 }

@@ -268,7 +268,7 @@ func TestSegmentServes(t *testing.T) {
 		ends        bool
 	}{
 		{events: []int64{1, 2}, of: []int64{1, 2}, opens: 2, first: time.Second, last: time.Second},
-		{events: []int64{2}, of: []int64{2, 2}, opens: 0, first: -1, last: time.Second},
+		{events: []int64{2}, of: []int64{2, 2}, opens: 2, first: time.Second, last: time.Second},
 		{events: []int64{3, 4}, of: []int64{3}, opens: 3, first: 2 * time.Second, last: 2 * time.Second, ends: true},
 	}
 	for i, w := range want {
@@ -279,7 +279,7 @@ func TestSegmentServes(t *testing.T) {
 		if s.Opens != w.opens || s.Ends != w.ends {
 			t.Errorf("segment %d opens for %d and ends %v, want %d and %v", i, s.Opens, s.Ends, w.opens, w.ends)
 		}
-		if first := noon.Add(w.first); w.first >= 0 && !s.First.Equal(first) {
+		if first := noon.Add(w.first); !s.First.Equal(first) {
 			t.Errorf("segment %d was wanted first at %v, want %v", i, s.First, first)
 		}
 		if last := noon.Add(w.last); !s.Last.Equal(last) {
