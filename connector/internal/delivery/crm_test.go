@@ -31,13 +31,12 @@ type crm struct {
 	observe func(connector.Ref) *connector.Observation
 	// check is what Check answers; without it the adapter is no Checker.
 	check func() error
-	// shows makes results and observations tell the record's condition.
+	// shows makes results tell the record's condition.
 	shows bool
 
 	mu       sync.Mutex
 	calls    []string
 	at       []time.Time
-	seq      int
 	contacts []*record
 	tickets  []*record
 }

@@ -143,8 +143,7 @@ func TestThread(t *testing.T) {
 			reason: "each conversation has its own ticket, and one contact",
 			story: func(b *bench) {
 				b.say(0, "m1", "hello")
-				raw := strings.ReplaceAll(string(message("m2", 9)), sample.BusinessNumber, "15550188888")
-				b.append(b.j.Mark(), []byte(raw))
+				b.append(b.j.Mark(), other("m2"))
 				b.work()
 				b.want("tickets", len(b.crm.tickets), 2)
 				b.want("contacts", len(b.crm.contacts), 1)
@@ -193,6 +192,11 @@ func TestThread(t *testing.T) {
 func message(id string, second int) []byte {
 	at := time.Date(2000, 1, 1, 0, 0, second, 0, time.UTC)
 	return sample.Event(connector.MessageReceived, sample.Developer, sample.Options{MessageID: id, Text: private, Time: at})
+}
+
+// other gives a webhook of the first customer to the business's other number.
+func other(id string) []byte {
+	return []byte(strings.ReplaceAll(string(message(id, 9)), sample.BusinessNumber, "15550188888"))
 }
 
 // TestNotEverythingIsDelivered: what has nothing to do ends with its reason.

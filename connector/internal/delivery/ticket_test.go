@@ -120,6 +120,18 @@ func TestTicketStatus(t *testing.T) {
 			},
 		},
 		{
+			reason: "a status that the CRM shows in its answer is believed at once",
+			given:  func(b *bench) { b.crm.shows = true },
+			story: func(b *bench) {
+				known(b, 1)
+				b.say(0, "m2", "status solved")
+				b.work()
+				b.say(0, "m3", "hello")
+				b.work()
+				b.calls("ticket T1 status=solved [m2]", "ticket T1 reopen [m3]")
+			},
+		},
+		{
 			reason: "a message that our own rule makes solve the ticket is answered by the policy",
 			story: func(b *bench) {
 				b.say(0, "m1", "status solved")
