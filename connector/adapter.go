@@ -37,8 +37,9 @@ type Adapter interface {
 	//
 	// A result without an error means that the CRM has confirmed this very
 	// record; a 2xx whose body says otherwise is not success. Comments are added
-	// in order: when one is not done the adapter leaves those behind it
-	// untouched and answers Retry for them. Retry always means that nothing
+	// in order: when one is not done the adapter leaves those behind it, and a
+	// status in Set, untouched, and answers Retry for those comments; the record
+	// itself is then done. Retry always means that nothing
 	// happened; an adapter that cannot know answers Ambiguous.
 	//
 	// The returned error, if any, speaks for every change of the call when

@@ -215,8 +215,9 @@ type Ref struct {
 	Key string
 	ID  string
 	// Identity helps to find a contact that somebody else made. Phones are the
-	// forms under which a CRM may have stored the number, E.164, the likeliest
-	// first: Brazil's ninth digit, Mexico's and Argentina's 1 and 9.
+	// forms under which a CRM may have stored the number, with and without the
+	// plus, the likeliest first: Brazil's ninth digit, Mexico's and Argentina's 1
+	// and 9.
 	Identity Identity
 	Phones   []string
 	// Parent is the ticket under which a comment is looked for.
@@ -278,8 +279,9 @@ type Result struct {
 	// Err is nil only when the CRM's answer for this very record says that it
 	// now is as asked for.
 	Err *Error
-	// Comments has one result for each comment of the change, in order. It means
-	// nothing when Err is not nil.
+	// Comments has one result for each comment of the change, in order. Beside an
+	// Err it means nothing, unless that is Ambiguous and the adapter knows how
+	// the comments ended.
 	Comments []CommentResult
 }
 

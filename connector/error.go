@@ -1,8 +1,10 @@
 package connector
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -85,9 +87,40 @@ func AsError(op string, err error) *Error {
 		return nil
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
+		return e.known()
+	}
+	return &Error{Ending: Ambiguous, Op: op, Text: discreet(err), Cause: err}
+}
+
+// known gives the error an ending that there is; none counts as ambiguous.
+func (e *Error) known() *Error {
+	if e == nil {
+		return nil
+	}
+	switch e.Ending {
+	case Pending, Retry, Ambiguous, Stale, Refused, Broken:
 		return e
 	}
-	return &Error{Ending: Ambiguous, Op: op, Cause: err}
+	k := *e
+	k.Ending = Ambiguous
+	return &k
+}
+
+// discreet says what kind of error it is without repeating its text, which may
+// hold an address with a phone number or a secret in it.
+func discreet(err error) string {
+	for _, sentinel := range []error{context.DeadlineExceeded, context.Canceled, io.ErrUnexpectedEOF, io.EOF} {
+		if errors.Is(err, sentinel) {
+			return sentinel.Error()
+		}
+	}
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return fmt.Sprintf("%T", err)
+		}
+		err = inner
+	}
 }
 
 // Errorf makes an Error whose text is formatted like fmt.Errorf's.

@@ -37,6 +37,9 @@ func (s *step) writes() bool {
 
 func (s *step) creates() bool { return s.change.ID == "" }
 
+// intends reports whether the step itself has an intent, beside its comments'.
+func (s *step) intends() bool { return s.creates() || s.writes() }
+
 // first gives the event for which the step goes out.
 func (s *step) first() int64 {
 	if len(s.events) == 0 {
@@ -74,7 +77,7 @@ func (r *round) contactSteps() []*step {
 		s := r.contactStep(h)
 		switch {
 		case s == nil:
-		case s.creates() || r.lane == connector.LaneState || h.solo:
+		case s.creates() || h.all:
 			must = append(must, s)
 		default:
 			ride = append(ride, s)
@@ -104,13 +107,16 @@ func (r *round) contactStep(h *hand) *step {
 		return nil
 	}
 	u := h.wish.ForUpdate(h.contact.Written)
+	if !u.Fill.Empty() && !r.w.desc.Fills && !h.looked {
+		return nil // the state lane looks which fields are blank
+	}
 	r.offer(&u, h.blank)
 	if u.Empty() {
 		h.contactDone("")
 		return nil
 	}
 	if until, ok := h.echoes[h.contact.LinkKey]; ok {
-		if r.lane == connector.LaneState || h.solo {
+		if h.all {
 			h.wait(until)
 		}
 		return nil
@@ -201,9 +207,13 @@ func (r *round) ticketSteps() []*step {
 					t.segments = t.segments[1:] // nothing to do for it
 					continue
 				}
-				if until, ok := h.echoes[s.link.LinkKey]; ok && !s.creates() && s.writes() {
+				until, echoes := h.echoes[s.link.LinkKey]
+				switch {
+				case echoes && !s.creates() && s.writes():
 					h.wait(until)
-				} else {
+				case h.contact == nil && len(steps) > 0 && steps[len(steps)-1].h == h:
+					// The ticket before it makes the contact; this one goes in the next wave.
+				default:
 					steps = append(steps, s)
 				}
 				break
@@ -220,12 +230,23 @@ func (r *round) ticketStep(h *hand, t *thread, s *fold.Segment) *step {
 		return r.updateStep(h, t, s)
 	}
 	if s.Opens == 0 {
-		for _, id := range s.Events {
-			h.work(id).note = "the conversation's ticket is closed for good or deleted"
-		}
+		r.drop(h, s)
 		return nil
 	}
 	return r.openStep(h, t, s)
+}
+
+// drop leaves out what has no ticket to go on. An event of which a part is there
+// already must not look delivered.
+func (r *round) drop(h *hand, s *fold.Segment) {
+	const reason = "the conversation's ticket is closed for good or deleted"
+	for _, id := range s.Events {
+		k := h.work(id)
+		k.note = reason
+		if k.touched && slices.Contains(s.Of, id) {
+			h.end(k, journal.StateDead, "", "ticket_closed", reason, r.now)
+		}
+	}
 }
 
 // leaves reports whether the segment must not go on the ticket.
@@ -245,7 +266,7 @@ func (r *round) reopens(l *journal.Link, s *fold.Segment) bool {
 }
 
 func (r *round) openStep(h *hand, t *thread, s *fold.Segment) *step {
-	key := r.ticketKey(h, t, s)
+	key := h.newTicketKey(t, s)
 	st := &step{h: h, t: t, of: s.Of, events: s.Events, ends: s.Ends}
 	st.link = journal.Link{
 		LinkKey: journal.LinkKey{Customer: h.customer.ID, Kind: connector.KindTicket, Key: key},
@@ -279,19 +300,33 @@ func (h *hand) contactRef() connector.Ref {
 }
 
 // ticketKey names a new ticket after the message that opens it, so that a second
-// try names it alike. A create that was begun keeps its key, and a ticket that
-// follows a deleted one of the same message gets another.
-func (r *round) ticketKey(h *hand, t *thread, s *fold.Segment) string {
-	for _, in := range h.intents {
-		if in.Link.Kind == connector.KindTicket && in.Link.Account == t.account {
-			return in.Link.Key
-		}
-	}
-	key := "t/" + h.work(s.Opens).event.Key()
+// try names it alike.
+func ticketKey(e *connector.Event) string {
+	key := "t/" + e.Key()
 	if !fitsKey(key) {
 		f := fnv.New128a()
 		f.Write([]byte(key))
 		key = fmt.Sprintf("t/%x", f.Sum(nil))
+	}
+	return key
+}
+
+// newTicketKey gives the key of the ticket that a segment opens. A create that was
+// begun keeps its key, and a message that has opened a ticket before, since
+// deleted or closed, gets another.
+func (h *hand) newTicketKey(t *thread, s *fold.Segment) string {
+	if key := h.begun[t.account]; key != "" {
+		return key
+	}
+	for _, in := range h.intents {
+		if in.Link.Kind == connector.KindTicket && in.Link.Account == t.account && in.Link.ID == "" {
+			return in.Link.Key
+		}
+	}
+	k := h.work(s.Opens)
+	key := ticketKey(k.event)
+	if k.opened {
+		key += "+"
 	}
 	for t.known() && t.current.Key == key {
 		key += "+"
@@ -367,6 +402,9 @@ func (r *round) sendHalving(ctx context.Context, kind connector.Kind, steps []*s
 		if whole == nil || whole.Ending != connector.Refused || len(steps) == 1 {
 			return r.take(ctx, kind, steps, results, whole), nil
 		}
+		for _, s := range steps {
+			r.nothingDone(s, whole)
+		}
 	}
 	half := len(steps) / 2
 	refused, err = r.sendHalving(ctx, kind, steps[:half], false)
@@ -396,22 +434,40 @@ func (r *round) call(ctx context.Context, kind connector.Kind, steps []*step) (r
 			return nil, nil, err
 		}
 	}
-	call, cancel := context.WithTimeout(ctx, r.w.CallTimeout)
+	call, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	changes := make([]connector.Change, len(steps))
 	for i, s := range steps {
 		changes[i] = s.change
 	}
 	op := "apply " + string(kind)
-	results, e := r.w.Adapter.Apply(call, changes)
-	if e == nil {
-		e = checkShape(changes, results)
+	whole = connector.AsError(op, guarded(func() (err error) {
+		results, err = r.w.Adapter.Apply(call, changes)
+		return err
+	}))
+	if whole == nil {
+		whole = connector.AsError(op, checkShape(changes, results))
 	}
-	whole = connector.AsError(op, e)
 	r.w.called(op, whole, len(steps))
 	r.now = r.w.Now()
-	return results, whole, nil
+	return results, r.w.verify(ctx, whole), nil
 }
+
+// guarded turns a panic in code that others wrote into an error: one record that
+// nobody has thought of must not stop the intake of all others.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicError(fmt.Sprintf("%T", p))
+		}
+	}()
+	return f()
+}
+
+// panicError says that code panicked, and with what type of value.
+type panicError string
+
+func (p panicError) Error() string { return "panic with a " + string(p) }
 
 // checkShape refuses to guess which result belongs to which change.
 func checkShape(changes []connector.Change, results []connector.Result) error {
@@ -435,7 +491,7 @@ func (r *round) intend(steps []*step, deadline time.Time) bool {
 	before := len(r.delta.Intend)
 	for _, s := range steps {
 		s.deadline = deadline
-		if s.creates() || s.writes() {
+		if s.intends() {
 			r.intention(s, s.link, s.first(), deadline)
 		}
 		for i, c := range s.change.Comments {
@@ -457,7 +513,10 @@ func (s *step) commentLink(c connector.Comment, id string) journal.Link {
 
 func (r *round) intention(s *step, l journal.Link, event int64, deadline time.Time) {
 	desc := r.w.desc.For(l.Kind)
-	in := journal.Intent{Link: l, Event: event, Deadline: deadline, Settled: deadline.Add(desc.Settling + desc.Lag)}
+	in := journal.Intent{
+		Link: l, Event: event, Deadline: deadline, Settled: deadline.Add(desc.Settling + desc.Lag),
+		Repeats: s.h.repeats[l.LinkKey],
+	}
 	r.delta.Intend = append(r.delta.Intend, in)
 	s.h.intents[l.LinkKey] = &in
 }

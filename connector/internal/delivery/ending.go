@@ -11,17 +11,19 @@ import (
 // take takes in how a call ended for each of its steps. It reports whether
 // anything was refused.
 func (r *round) take(ctx context.Context, kind connector.Kind, steps []*step, results []connector.Result, whole *connector.Error) (refused bool) {
-	whole = r.w.verify(ctx, whole)
 	if whole != nil && whole.Ending != connector.Refused {
 		r.callFailed(ctx, whole)
 	}
 	for i, s := range steps {
 		err := whole
 		if err == nil {
-			err = r.w.verify(ctx, results[i].Err)
+			err = r.w.verify(ctx, connector.AsError("apply "+string(kind), asError(results[i].Err)))
 		}
 		if err != nil {
 			refused = refused || err.Ending == connector.Refused
+			if whole == nil && err.Ending == connector.Ambiguous {
+				r.knownComments(s, results[i].Comments)
+			}
 			r.failed(ctx, s, err)
 			continue
 		}
@@ -50,9 +52,11 @@ func (r *round) done(ctx context.Context, s *step, res connector.Result) {
 	if !all {
 		delete(l.Written, connector.FieldStatus) // it waits for the comments
 	}
-	r.settleKey(s.h, l.LinkKey)
+	if s.intends() {
+		r.settleKey(s.h, l.LinkKey)
+	}
 	until, echoes := s.h.echoes[l.LinkKey]
-	if echoes {
+	if echoes && s.creates() {
 		l.Written = nil // whatever it holds is written again when that is over
 		r.delta.Intend = append(r.delta.Intend, journal.Intent{Link: l, Event: s.first(), Deadline: s.deadline, Settled: until})
 	}
@@ -70,6 +74,20 @@ func (r *round) done(ctx context.Context, s *step, res connector.Result) {
 	s.t.current = &l
 	if all {
 		r.segmentDone(s)
+	}
+}
+
+// knownComments links the comments that are done though the end of the record's
+// own write is not known.
+func (r *round) knownComments(s *step, results []connector.CommentResult) {
+	if len(results) != len(s.change.Comments) {
+		return
+	}
+	for i, c := range s.change.Comments {
+		if l := s.commentLink(c, results[i].ID); results[i].Err == nil && l.ID != "" {
+			r.delta.Link = append(r.delta.Link, l)
+			r.settleKey(s.h, l.LinkKey)
+		}
 	}
 }
 
@@ -91,7 +109,7 @@ func (r *round) commentsDone(ctx context.Context, s *step, results []connector.C
 	all := true
 	for i, c := range s.change.Comments {
 		l := s.commentLink(c, results[i].ID)
-		err := results[i].Err
+		err := r.w.verify(ctx, connector.AsError("add comment", asError(results[i].Err)))
 		if err == nil {
 			r.delta.Link = append(r.delta.Link, l)
 			r.settleKey(s.h, l.LinkKey)
@@ -125,13 +143,11 @@ func (r *round) segmentDone(s *step) {
 
 // failed takes in that a step is not done.
 func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
-	if err.Ending == connector.Pending && s.h.intents[s.link.LinkKey] == nil {
+	if err.Ending == connector.Pending && !s.intends() {
 		r.intention(s, s.link, s.first(), s.deadline) // the job can find the ticket stale
+		r.undone(s.h, s.link.LinkKey, err)
 	}
-	r.undone(s.h, s.link.LinkKey, err)
-	for _, c := range s.change.Comments {
-		r.undone(s.h, s.commentLink(c, "").LinkKey, err)
-	}
+	r.nothingDone(s, err)
 	if err.Ending == connector.Ambiguous {
 		s.pin(r) // another mapping must not leave half of each
 	}
@@ -141,6 +157,24 @@ func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
 		return
 	}
 	r.halt(ctx, s, err)
+}
+
+// nothingDone takes in for the record and its comments that they are not done.
+func (r *round) nothingDone(s *step, err *connector.Error) {
+	if s.intends() {
+		r.undone(s.h, s.link.LinkKey, err)
+	}
+	for _, c := range s.change.Comments {
+		r.undone(s.h, s.commentLink(c, "").LinkKey, err)
+	}
+}
+
+// asError keeps a nil *Error a nil error.
+func asError(e *connector.Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
 }
 
 // undone keeps the intent of what may be done, or is with the CRM as a job, and
@@ -183,11 +217,18 @@ func (r *round) halt(ctx context.Context, s *step, err *connector.Error) {
 // stale forgets what the CRM has deleted, merged or closed for good: the next
 // round looks again and decides by the mapping's policy.
 func (r *round) stale(s *step, err *connector.Error) {
-	if s.t == nil || !s.t.known() {
+	switch {
+	case s.t == nil || !s.t.known():
 		r.staleLink(s.h, s.link, err)
-		return
+	case err.Stale != connector.KindContact && s.t.current.Condition == connector.Closed && s.t.segments[0].Opens == 0:
+		// The CRM takes nothing on a closed ticket, and this opens none.
+		for _, id := range s.events {
+			s.h.end(s.h.work(id), journal.StateSkipped, "", "", "the conversation's ticket is closed", r.now)
+		}
+		s.h.again = true
+	default:
+		r.staleLink(s.h, *s.t.current, err)
 	}
-	r.staleLink(s.h, *s.t.current, err)
 }
 
 func (r *round) staleLink(h *hand, l journal.Link, err *connector.Error) {
@@ -239,7 +280,7 @@ func (r *round) refusedStep(s *step, err *connector.Error) {
 		r.refuse(s.h, s.h.work(s.events[0]), kind, err)
 	} else {
 		r.suspect(s.h, nil, kind, err)
-		r.w.setSolo(s.h.customer.ID, true)
+		r.w.setSolo(s.h.customer.ID)
 	}
 	s.h.again = true
 }

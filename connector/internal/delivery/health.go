@@ -32,8 +32,7 @@ const (
 	// refusalsInARow of different customers, without a success of the same kind
 	// between, mean that somebody changed the CRM.
 	refusalsInARow = 20
-	// idleGap ends a stretch of service: time between successes that lie further
-	// apart does not count as serving others.
+	// idleGap bounds what the time between two successes counts as service.
 	idleGap = 5 * time.Minute
 )
 
@@ -81,7 +80,7 @@ func (w *Worker) try(ctx context.Context, refused bool) (limit int, until time.T
 	if checks && w.Await(ctx) == nil {
 		call, cancel := context.WithTimeout(ctx, w.CallTimeout)
 		defer cancel()
-		_, err = c.Check(call)
+		err = guarded(func() error { _, err := c.Check(call); return err })
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,7 +103,7 @@ func (w *Worker) verify(ctx context.Context, err *connector.Error) *connector.Er
 	}
 	call, cancel := context.WithTimeout(ctx, w.CallTimeout)
 	defer cancel()
-	if _, e := c.Check(call); e != nil {
+	if guarded(func() error { _, err := c.Check(call); return err }) != nil {
 		return err
 	}
 	single := *err
@@ -139,7 +138,10 @@ func (w *Worker) restUntil(t time.Time) {
 // trouble takes in that a whole call failed, and reports whether the destination
 // is paused for it.
 func (w *Worker) trouble(ctx context.Context, err *connector.Error) (paused bool) {
-	if err.Ending == connector.Broken {
+	switch err.Ending {
+	case connector.Pending:
+		return false
+	case connector.Broken:
 		return w.breakDown(err)
 	}
 	w.mu.Lock()
@@ -176,10 +178,15 @@ func (w *Worker) pause(reason string, now time.Time) {
 	w.Log.WithField("reason", reason).Error("destination is paused; events are kept and go out when it works again")
 }
 
-// backoff spaces the attempts of a customer, and the calls of a destination that
-// does not answer.
-func (w *Worker) backoff(attempts int, wait time.Duration) time.Duration {
-	return retry.Backoff{Min: 500 * time.Millisecond, Max: time.Minute, Rand: w.Rand}.Wait(attempts, wait)
+// backoff spaces the calls of a destination that does not answer.
+func (w *Worker) backoff(failures int, wait time.Duration) time.Duration {
+	return retry.Backoff{Min: 500 * time.Millisecond, Max: time.Minute, Rand: w.Rand}.Wait(failures, wait)
+}
+
+// customerBackoff spaces the attempts of one customer. It grows longer than the
+// destination's: each attempt is a call that others could use.
+func (w *Worker) customerBackoff(attempts int, wait time.Duration) time.Duration {
+	return retry.Backoff{Min: 500 * time.Millisecond, Max: 15 * time.Minute, Rand: w.Rand}.Wait(attempts, wait)
 }
 
 // succeeded ends what was wrong, as far as a success of the kind shows.
@@ -191,13 +198,13 @@ func (w *Worker) succeeded(kind connector.Kind, customer int64, now time.Time) {
 	h.pace.Succeeded()
 	delete(w.solo, customer)
 	for name := range h.state.Streaks {
-		if strings.HasPrefix(name, string(kind)+" ") || strings.HasPrefix(name, " ") {
+		if strings.HasPrefix(name, string(kind)+" ") {
 			delete(h.state.Streaks, name)
 			h.dirty = true
 		}
 	}
 	h.serve(now)
-	if h.state.Paused != "" && !h.state.ByOperator {
+	if h.state.Paused != "" && !h.state.ByOperator && !refusals(h.state) {
 		w.works(now)
 	}
 }
@@ -205,13 +212,16 @@ func (w *Worker) succeeded(kind connector.Kind, customer int64, now time.Time) {
 // works ends a pause that the connector began.
 func (w *Worker) works(now time.Time) {
 	w.Log.WithField("paused_for", now.Sub(w.health.state.Since).Round(time.Second).String()).Info("destination works again")
+	streaks := w.health.state.Streaks
 	w.resume()
+	w.health.state.Streaks = streaks
 }
 
-// serve runs the service clock: the time between successes close together.
+// serve runs the service clock: the time between successes, of long gaps only a
+// part, since nobody knows what the CRM did meanwhile.
 func (h *health) serve(now time.Time) {
-	if gap := now.Sub(h.state.LastSuccess); gap > 0 && gap < idleGap {
-		h.state.Served += gap
+	if gap := now.Sub(h.state.LastSuccess); gap > 0 && !h.state.LastSuccess.IsZero() {
+		h.state.Served += min(gap, idleGap)
 	}
 	h.state.LastSuccess, h.dirty = now, true
 }
@@ -249,10 +259,9 @@ func (w *Worker) refused(streak string, customer int64, err *connector.Error, no
 }
 
 // blames reports whether the destination is paused, so that a refusal proves
-// nothing against the event; otherwise the dead letter counts to the streak.
+// nothing against the event; otherwise the dead letter counts to the streak. The
+// caller holds the lock until the dead letter is written.
 func (w *Worker) blames(s suspect, key journal.PendingKey) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	st := &w.health.state
 	if st.Paused != "" {
 		return true
@@ -281,14 +290,10 @@ func (h *health) revived() {
 	slices.SortFunc(h.revive, func(a, b journal.PendingKey) int { return cmp.Compare(a.Event, b.Event) })
 }
 
-func (w *Worker) setSolo(customer int64, solo bool) {
+func (w *Worker) setSolo(customer int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if solo {
-		w.solo[customer] = true
-	} else {
-		delete(w.solo, customer)
-	}
+	w.solo[customer] = true
 }
 
 func (w *Worker) isSolo(customer int64) bool {
@@ -332,26 +337,23 @@ func (w *Worker) Pause(ctx context.Context, reason string) error {
 	w.mu.Lock()
 	w.pause(reason, w.Now())
 	w.health.state.ByOperator = true
-	w.mu.Unlock()
+	defer w.mu.Unlock()
 	return w.writeState(ctx, &journal.Delta{})
 }
 
 // Resume ends a pause, whoever began it.
 func (w *Worker) Resume(ctx context.Context) error {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.resume()
 	w.health.rest = time.Time{}
-	w.mu.Unlock()
 	defer w.Wake()
 	return w.writeState(ctx, &journal.Delta{})
 }
 
 // writeState writes the delta with the destination's state, when it changed. The
-// lock is held until the journal has it, so that an older state never
-// overwrites a newer one.
+// caller holds the lock, so that an older state never overwrites a newer one.
 func (w *Worker) writeState(ctx context.Context, d *journal.Delta) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.health.revived()
 	d.Revive = w.health.revive
 	if w.health.dirty || len(d.Revive) > 0 {

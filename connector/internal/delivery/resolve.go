@@ -47,6 +47,39 @@ func (r *round) lookOnce(ctx context.Context, kind connector.Kind, asks []ask) {
 		}
 		return
 	}
+	found, err := r.observe(ctx, kind, asks)
+	switch {
+	case err != nil && err.Ending == connector.Refused && len(asks) > 1:
+		r.lookOnce(ctx, kind, asks[:len(asks)/2])
+		r.lookOnce(ctx, kind, asks[len(asks)/2:])
+		return
+	case err != nil && err.Ending != connector.Refused:
+		r.callFailed(ctx, err)
+	}
+	for i, a := range asks {
+		e := err
+		if e == nil {
+			e = r.w.verify(ctx, connector.AsError("observe "+string(kind), asError(found[i].Err)))
+			found[i].Err = e
+		}
+		switch {
+		case e == nil:
+			a.take(found[i])
+		case e.Ending == connector.Broken:
+			r.callFailed(ctx, e)
+			a.h.stop(e)
+		case e.Ending == connector.Refused && a.ref.Job == "":
+			r.refusedLook(a.h, kind, e)
+		case err != nil:
+			a.h.stop(e)
+		default:
+			a.take(found[i])
+		}
+	}
+}
+
+// observe makes one call to the adapter.
+func (r *round) observe(ctx context.Context, kind connector.Kind, asks []ask) (found []connector.Observation, err *connector.Error) {
 	refs := make([]connector.Ref, len(asks))
 	for i, a := range asks {
 		refs[i] = a.ref
@@ -54,26 +87,28 @@ func (r *round) lookOnce(ctx context.Context, kind connector.Kind, asks []ask) {
 	call, cancel := context.WithTimeout(ctx, r.w.CallTimeout)
 	defer cancel()
 	op := "observe " + string(kind)
-	found, err := r.w.Adapter.Observe(call, refs)
+	err = connector.AsError(op, guarded(func() (err error) {
+		found, err = r.w.Adapter.Observe(call, refs)
+		return err
+	}))
 	if err == nil && len(found) != len(refs) {
 		err = connector.Errorf(connector.Retry, op, "", "the adapter answered %d of %d", len(found), len(refs))
 	}
-	e := connector.AsError(op, err)
-	r.w.called(op, e, len(refs))
-	if e != nil {
-		r.callFailed(ctx, e)
-	}
-	for i, a := range asks {
-		switch {
-		case e != nil:
-			a.h.stop(e)
-		case found[i].Err != nil && found[i].Err.Ending == connector.Broken:
-			r.callFailed(ctx, found[i].Err)
-			a.h.stop(found[i].Err)
-		default:
-			a.take(found[i])
+	err = r.w.verify(ctx, err)
+	r.w.called(op, err, len(refs))
+	return found, err
+}
+
+// refusedLook makes a dead letter of the first event of a customer whose record
+// the CRM refuses to show: nothing can be decided without it.
+func (r *round) refusedLook(h *hand, kind connector.Kind, err *connector.Error) {
+	for _, k := range h.works {
+		if k.live() {
+			r.refuse(h, k, kind, err)
+			break
 		}
 	}
+	h.again = true
 }
 
 // resolve finds out what is unknown and matters for this round: contacts that
@@ -106,7 +141,7 @@ const maxMerges = 3
 // takesPart reports whether the thread has something to do in this round: state
 // changes alone wait for the state lane.
 func (r *round) takesPart(t *thread) bool {
-	return len(t.segments) > 0 && (t.urgent || r.lane == connector.LaneState)
+	return len(t.segments) > 0 && t.urgent
 }
 
 func (h *hand) active(r *round) bool { return slices.ContainsFunc(h.threads, r.takesPart) }
@@ -119,7 +154,7 @@ func (r *round) contactAsks(h *hand) []ask {
 		}
 		return []ask{{h: h, ref: ref, take: func(o connector.Observation) { r.contactSeen(h, o) }}}
 	}
-	if u := h.wish.ForUpdate(h.contact.Written); r.lane == connector.LaneState && !u.Fill.Empty() && !r.w.desc.Fills {
+	if u := h.wish.ForUpdate(h.contact.Written); h.all && !u.Fill.Empty() && !r.w.desc.Fills {
 		return []ask{{h: h, ref: ref, take: func(o connector.Observation) { r.contactSeen(h, o) }}}
 	}
 	return nil
@@ -136,7 +171,7 @@ func (r *round) contactSeen(h *hand, o connector.Observation) {
 	if o.Condition == connector.Gone {
 		id = o.Successor
 	}
-	h.blank = names(o.Blank)
+	h.blank, h.looked = names(o.Blank), true
 	switch {
 	case o.Found && id != "" && h.contact == nil:
 		r.link(h, journal.Link{

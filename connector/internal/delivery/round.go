@@ -36,7 +36,6 @@ type round struct {
 	w      *Worker
 	mapper connector.Mapper
 	policy connector.Policy
-	lane   connector.Lane
 	now    time.Time
 	hands  []*hand
 	// delta is what the journal is to be told with the next write.
@@ -58,8 +57,8 @@ type hand struct {
 	// solo says that one event is taken alone, and whole; all that state changes
 	// go out in this round, though others wait.
 	solo, all bool
-	threads []*thread
-	intents map[journal.LinkKey]*journal.Intent
+	threads   []*thread
+	intents   map[journal.LinkKey]*journal.Intent
 	// begun are the keys of ticket creates that are done again, by account: a
 	// second try must not name the ticket after another message. absent are the
 	// tickets that turned out not to be there, and repeats how often the end of a
@@ -80,6 +79,9 @@ type hand struct {
 	until    time.Time
 	again    bool
 	progress bool
+	// deferred says that an event was moved to the state lane, blamed that the
+	// destination is to blame for a refusal.
+	deferred, blamed bool
 	// suspects are events that were refused: dead letters, if the destination is
 	// not to blame. refused says that the CRM refused anything.
 	suspects []suspect
@@ -150,7 +152,7 @@ func (h *hand) end(k *work, state journal.State, rule, code, reason string, at t
 // begin takes the claimed customers in hand.
 func (w *Worker) begin(j *job) *round {
 	m := *w.mapper.Load()
-	r := &round{w: w, mapper: m, policy: m.Policy(), lane: j.lane, now: w.Now()}
+	r := &round{w: w, mapper: m, policy: m.Policy(), now: w.Now()}
 	r.delta.Pin = map[int64][]byte{}
 	for _, c := range j.claims {
 		h := &hand{

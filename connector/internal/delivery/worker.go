@@ -277,7 +277,7 @@ func (w *Worker) claim(ctx context.Context, lane connector.Lane, limit int, now 
 	defer w.mu.Unlock()
 	claims, err := w.Journal.Claim(ctx, journal.ClaimRequest{
 		Destination: w.Destination, Now: now, Lane: lane,
-		Customers: limit, Events: eventsPerCustomer, Busy: w.busy,
+		Customers: limit, Events: eventsPerCustomer, Busy: w.busy, Fresh: limit < w.health.pace.Max,
 	})
 	if err != nil || len(claims) == 0 {
 		return nil, err

@@ -247,6 +247,7 @@ func add(out []Segment, it *Item, limit int) []Segment {
 	for _, c := range it.Comments {
 		if len(out[len(out)-1].Comments) == limit {
 			out = append(out, Segment{})
+			out[len(out)-1].join(it) // what goes on of an opening message opens too
 		}
 		out[len(out)-1].comment(it, c)
 	}

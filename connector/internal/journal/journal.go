@@ -109,9 +109,10 @@ type Delivery interface {
 	Open(ctx context.Context, destination string) (DestinationState, error)
 	// Waiting says what is pending.
 	Waiting(ctx context.Context, w WaitingRequest) (Waiting, error)
-	// Claim gives customers that have something due, oldest first, each with
-	// its pending events in order of arrival. It changes nothing: the
-	// worker knows what it has in hand.
+	// Claim gives customers that have something due, each with its pending events
+	// in order of arrival. Who has been due longest comes first; one that was held
+	// back is due since the end of that, so that nobody is tried twice before
+	// everybody was. It changes nothing: the worker knows what it has in hand.
 	Claim(ctx context.Context, c ClaimRequest) ([]Claim, error)
 	// Links looks links up by key; those that do not exist are left out.
 	Links(ctx context.Context, destination string, keys []LinkKey) ([]Link, error)
@@ -154,6 +155,9 @@ type ClaimRequest struct {
 	Events    int
 	// Busy leaves customers out, by id.
 	Busy map[int64]bool
+	// Fresh puts customers with fewer attempts before others: when only a few
+	// calls are let through, one that failed before must not use them up.
+	Fresh bool
 }
 
 // Claim is one customer with what is pending for it.
@@ -246,6 +250,10 @@ type Intent struct {
 	Settled  time.Time
 	// Job is the CRM's reference when it has taken an asynchronous job.
 	Job string
+	// Repeats counts how often the end of this create stayed unknown and it was
+	// done again. Held says that it waits for a person instead.
+	Repeats int
+	Held    bool
 }
 
 // Delta is one commit of a worker.

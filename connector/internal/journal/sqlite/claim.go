@@ -40,8 +40,10 @@ func (s *session) waiting(destination int64, w journal.WaitingRequest) (out jour
 		return out, err
 	}
 	out.States = min(len(states), w.Count)
-	if len(states) > 0 {
-		out.OldestState = states[0].since
+	for i, c := range states {
+		if i == 0 || c.since.Before(out.OldestState) {
+			out.OldestState = c.since
+		}
 	}
 	return out, nil
 }
@@ -57,34 +59,35 @@ func (s *session) next(destination int64, lane connector.Lane, now time.Time) (d
 // candidate is a customer with something due.
 type candidate struct {
 	customer int64
+	due      time.Time
 	since    time.Time
 	attempts int
 	stuck    time.Duration
 }
 
-// due gives customers of a lane with something due, oldest first: those that are
-// not held, and those whose time has come. Of both it reads as many as are asked
-// for, so its cost does not depend on how many wait.
+// due gives customers of a lane with something due, the longest due first: those
+// that are not held, and those whose time has come. Of both it reads as many as
+// are asked for, so its cost does not depend on how many wait.
 func (s *session) due(destination int64, lane connector.Lane, now time.Time, limit int) ([]candidate, error) {
 	var out []candidate
 	add := func(r row) error {
-		out = append(out, candidate{r.int(0), r.time(1), int(r.int(2)), r.dur(3)})
+		out = append(out, candidate{r.int(0), r.time(1), r.time(2), int(r.int(3)), r.dur(4)})
 		return nil
 	}
-	err := s.each(add, `SELECT customer, since, attempts, stuck FROM queue
+	err := s.each(add, `SELECT customer, due, since, attempts, stuck FROM queue
 		WHERE destination = ? AND held = 0 AND lane = ? ORDER BY due, customer LIMIT ?`,
 		destination, int(lane), limit)
 	if err != nil {
 		return nil, err
 	}
-	err = s.each(add, `SELECT customer, since, attempts, stuck FROM queue
+	err = s.each(add, `SELECT customer, due, since, attempts, stuck FROM queue
 		WHERE destination = ? AND held = 1 AND lane = ? AND due <= ? ORDER BY due, customer LIMIT ?`,
 		destination, int(lane), now, limit)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(out, func(a, b candidate) int {
-		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.customer, b.customer))
+		return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.customer, b.customer))
 	})
 	return out, nil
 }
@@ -111,6 +114,9 @@ func (s *session) claim(c journal.ClaimRequest) ([]journal.Claim, error) {
 	candidates, err := s.due(destination, c.Lane, c.Now, c.Customers+len(c.Busy))
 	if err != nil {
 		return nil, err
+	}
+	if c.Fresh {
+		slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.attempts, b.attempts) })
 	}
 	var out []journal.Claim
 	for _, next := range candidates {

@@ -111,13 +111,16 @@ func (s *session) unlink(destination int64, k journal.LinkKey) error {
 func (s *session) intents(destination, customer int64) ([]journal.Intent, error) {
 	var out []journal.Intent
 	err := s.each(func(r row) error {
-		in := journal.Intent{Event: r.int(1), Deadline: r.time(2), Settled: r.time(3), Job: r.text(4)}
+		in := journal.Intent{
+			Event: r.int(1), Deadline: r.time(2), Settled: r.time(3), Job: r.text(4),
+			Repeats: int(r.int(5)), Held: r.bool(6),
+		}
 		if err := json.Unmarshal([]byte(r.text(0)), &in.Link); err != nil {
 			return fmt.Errorf("read intent: %w", err)
 		}
 		out = append(out, in)
 		return nil
-	}, `SELECT link, event, deadline, settled, job FROM intents
+	}, `SELECT link, event, deadline, settled, job, repeats, held FROM intents
 		WHERE destination = ? AND customer = ? ORDER BY kind, key`, destination, customer)
 	return out, err
 }

@@ -111,7 +111,7 @@ func (s *session) queued(destination, customer int64) (*queued, error) {
 // its columns are as they were, which is so for most events.
 func (s *session) requeue(was, q *queued) error {
 	switch {
-	case *was == *q:
+	case *was == *q || (was.events == 0 && q.events == 0):
 		return nil
 	case q.events == 0:
 		s.count(q.destination, countCustomers, -1)

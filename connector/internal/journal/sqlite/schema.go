@@ -102,6 +102,7 @@ CREATE TABLE intents (
 	kind INTEGER NOT NULL, key TEXT NOT NULL,
 	event INTEGER NOT NULL, link TEXT NOT NULL,
 	deadline INTEGER NOT NULL, settled INTEGER NOT NULL, job TEXT NOT NULL,
+	repeats INTEGER NOT NULL, held INTEGER NOT NULL,
 	PRIMARY KEY (destination, customer, kind, key)) WITHOUT ROWID, STRICT;
 
 -- class: 0 contact, 1 current ticket, 2 earlier ticket, 3 comment; what a claim

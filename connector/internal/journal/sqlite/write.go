@@ -114,9 +114,9 @@ func (w *writing) intend(in *journal.Intent) error {
 		return err
 	}
 	return w.exec(`INSERT OR REPLACE INTO intents
-			(destination, customer, kind, key, event, link, deadline, settled, job)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, w.destination, in.Link.Customer, kind, in.Link.Key,
-		in.Event, string(link), in.Deadline, in.Settled, in.Job)
+			(destination, customer, kind, key, event, link, deadline, settled, job, repeats, held)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, w.destination, in.Link.Customer, kind, in.Link.Key,
+		in.Event, string(link), in.Deadline, in.Settled, in.Job, in.Repeats, in.Held)
 }
 
 func (w *writing) linked(d *journal.Delta) error {
