@@ -320,6 +320,25 @@ func TestJournalFails(t *testing.T) {
 			},
 		},
 		{
+			reason: "a full disk is waited out with the CRM's answers in hand",
+			given:  func(b *bench) { b.crm.describe = found(connector.Blind) },
+			story: func(b *bench) {
+				known(b, 1)
+				full := time.Now().Add(time.Hour)
+				b.j.fail = func(d *journal.Delta) error {
+					if len(d.Outcomes) > 0 && time.Now().Before(full) {
+						return journal.ErrFull
+					}
+					return nil
+				}
+				m := b.say(0, "m1", "hello")
+				b.drain()
+				b.outcome(m, "delivered")
+				b.calls("ticket T1 [m1]")
+				b.want("unknown ends", b.unknown, []string(nil))
+			},
+		},
+		{
 			reason: "a refusal that the journal did not take is judged again",
 			story: func(b *bench) {
 				b.crm.refuse = func(connector.Change) *connector.Error {
