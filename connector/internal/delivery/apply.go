@@ -239,7 +239,7 @@ func (r *round) ticketStep(h *hand, t *thread, s *fold.Segment) *step {
 // drop leaves out what has no ticket to go on. An event of which a part is there
 // already must not look delivered.
 func (r *round) drop(h *hand, s *fold.Segment) {
-	const reason = "the conversation's ticket is closed for good or deleted"
+	const reason = "the conversation's ticket is closed or deleted"
 	for _, id := range s.Events {
 		k := h.work(id)
 		k.note = reason

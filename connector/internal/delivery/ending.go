@@ -222,10 +222,9 @@ func (r *round) stale(s *step, err *connector.Error) {
 		r.staleLink(s.h, s.link, err)
 	case err.Stale != connector.KindContact && s.t.current.Condition == connector.Closed && s.t.segments[0].Opens == 0:
 		// The CRM takes nothing on a closed ticket, and this opens none.
-		for _, id := range s.events {
-			s.h.end(s.h.work(id), journal.StateSkipped, "", "", "the conversation's ticket is closed", r.now)
-		}
-		s.h.again = true
+		r.drop(s.h, &s.t.segments[0])
+		s.t.segments = s.t.segments[1:]
+		s.h.progress, s.h.again = true, true
 	default:
 		r.staleLink(s.h, *s.t.current, err)
 	}
