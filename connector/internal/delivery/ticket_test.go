@@ -182,7 +182,7 @@ func TestTicketStatus(t *testing.T) {
 				b.pass(time.Hour)
 				r := b.react(0, "r1", "first0")
 				b.work()
-				b.outcome(r, "skipped: reaction: the conversation's ticket is closed for good or deleted")
+				b.outcome(r, "skipped: reaction: the conversation's ticket is closed or deleted")
 			},
 		},
 		{
