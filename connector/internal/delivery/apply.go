@@ -112,6 +112,7 @@ func (r *round) contactStep(h *hand) *step {
 	}
 	r.offer(&u, h.blank)
 	if u.Empty() {
+		r.sameAgain(h, h.contact, u.Written)
 		h.contactDone("")
 		return nil
 	}
@@ -146,6 +147,17 @@ func (r *round) offer(u *fold.Update, blank map[string]bool) {
 	pick(&u.Set.Standard, u.Fill.Standard)
 	pick(&u.Set.Custom, u.Fill.Custom)
 	u.Fill = connector.Write{}
+}
+
+// sameAgain remembers that a later event has said again what the record holds, so
+// that an earlier one that is retried does not write over it.
+func (r *round) sameAgain(h *hand, was *journal.Link, said map[string]journal.Written) {
+	if len(said) == 0 {
+		return
+	}
+	l := *was
+	l.Written = remember(l.Written, said)
+	r.link(h, l)
 }
 
 func remember(old, next map[string]journal.Written) map[string]journal.Written {
@@ -353,6 +365,7 @@ func (r *round) updateStep(h *hand, t *thread, s *fold.Segment) *step {
 	r.offer(&u, t.blank)
 	reopen := r.reopens(t.current, s)
 	if u.Empty() && len(s.Comments) == 0 && !reopen {
+		r.sameAgain(h, t.current, u.Written)
 		for _, id := range s.Events {
 			h.work(id).touched = true
 		}
@@ -363,7 +376,8 @@ func (r *round) updateStep(h *hand, t *thread, s *fold.Segment) *step {
 		l.Active = latest(l.Active, s.Last)
 	}
 	if reopen {
-		delete(l.Written, connector.FieldStatus) // ours no longer holds
+		// Ours no longer holds, and none from before the reopening comes back.
+		l.Written[connector.FieldStatus] = journal.Written{AsOf: slices.Max(s.Events)}
 	}
 	return &step{
 		h: h, t: t, of: s.Of, events: s.Events, ends: s.Ends, link: l,

@@ -284,6 +284,10 @@ func (r *round) refusedStep(s *step, err *connector.Error) {
 	s.h.again = true
 }
 
+// kindMapping counts the events that a rule could not be evaluated for. One is a
+// dead letter; when it is everybody's, the mapping is to blame.
+const kindMapping connector.Kind = "mapping"
+
 // suspect is an event that was refused, and under which streak it counts.
 type suspect struct {
 	k      *work
@@ -298,7 +302,7 @@ func (r *round) refuse(h *hand, k *work, kind connector.Kind, err *connector.Err
 }
 
 func (r *round) suspect(h *hand, k *work, kind connector.Kind, err *connector.Error) {
-	h.refused = true
+	h.refused = h.refused || kind != kindMapping
 	streak := string(kind) + " " + err.Code
 	if r.w.refused(streak, h.customer.ID, err, r.now) {
 		r.stopped = true

@@ -197,13 +197,9 @@ func (w *Worker) succeeded(kind connector.Kind, customer int64, now time.Time) {
 	h.failures = 0
 	h.pace.Succeeded()
 	delete(w.solo, customer)
-	for name := range h.state.Streaks {
-		if strings.HasPrefix(name, string(kind)+" ") {
-			delete(h.state.Streaks, name)
-			h.dirty = true
-		}
-	}
 	h.serve(now)
+	w.forgive(kindMapping)
+	w.forgive(kind)
 	if h.state.Paused != "" && !h.state.ByOperator && !refusals(h.state) {
 		w.works(now)
 	}
@@ -215,6 +211,21 @@ func (w *Worker) works(now time.Time) {
 	streaks := w.health.state.Streaks
 	w.resume()
 	w.health.state.Streaks = streaks
+}
+
+// forgive forgets the refusals in a row of a kind, and ends a pause for them.
+func (w *Worker) forgive(kind connector.Kind) {
+	st := &w.health.state
+	paused := refusals(*st)
+	for name := range st.Streaks {
+		if strings.HasPrefix(name, string(kind)+" ") {
+			delete(st.Streaks, name)
+			w.health.dirty = true
+		}
+	}
+	if st.Paused != "" && !st.ByOperator && paused && !refusals(*st) {
+		w.works(w.Now())
+	}
 }
 
 // serve runs the service clock: the time between successes, of long gaps only a
@@ -249,10 +260,13 @@ func (w *Worker) refused(streak string, customer int64, err *connector.Error, no
 	}
 	st.Streaks[streak] = s
 	w.health.dirty = true
-	if len(s.Customers) < refusalsInARow {
-		return st.Paused != ""
-	}
-	if st.Paused == "" {
+	ofMapping := strings.HasPrefix(streak, string(kindMapping))
+	switch {
+	case len(s.Customers) < refusalsInARow:
+		return st.Paused != "" && !ofMapping
+	case st.Paused == "" && ofMapping:
+		w.pause("the mapping failed for "+strconv.Itoa(len(s.Customers))+" customers in a row: "+err.Error(), now)
+	case st.Paused == "":
 		w.pause("the CRM refused "+strconv.Itoa(len(s.Customers))+" customers in a row: "+err.Error(), now)
 	}
 	return true
@@ -263,10 +277,12 @@ func (w *Worker) refused(streak string, customer int64, err *connector.Error, no
 // caller holds the lock until the dead letter is written.
 func (w *Worker) blames(s suspect, key journal.PendingKey) bool {
 	st := &w.health.state
-	if st.Paused != "" {
+	streak, ok := st.Streaks[s.streak]
+	ofMapping := strings.HasPrefix(s.streak, string(kindMapping))
+	if st.Paused != "" && (!ofMapping || len(streak.Customers) >= refusalsInARow) {
 		return true
 	}
-	if streak, ok := st.Streaks[s.streak]; ok {
+	if ok {
 		streak.Events = append(streak.Events, key)
 		st.Streaks[s.streak] = streak
 		w.health.dirty = true

@@ -156,6 +156,8 @@ func (r *round) release(h *hand) {
 		rel.NotBefore = r.now.Add(2 * trials.Bound(rel.Attempts))
 	case h.err != nil && h.err.Ending == connector.Stale && rel.Attempts < 4:
 		rel.NotBefore = r.now // look again at once
+	case h.err != nil && h.err.Ending == connector.Broken:
+		// The pause does the waiting, and a person can end it.
 	case h.err != nil:
 		rel.NotBefore = r.now.Add(r.w.customerBackoff(rel.Attempts, h.err.Wait))
 	case !h.until.IsZero():

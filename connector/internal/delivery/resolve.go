@@ -58,6 +58,9 @@ func (r *round) lookOnce(ctx context.Context, kind connector.Kind, asks []ask) {
 	}
 	for i, a := range asks {
 		e := err
+		if e == nil && found[i].Found && found[i].ID == "" {
+			e = connector.Errorf(connector.Retry, "observe "+string(kind), "", "the adapter found a record without an id")
+		}
 		if e == nil {
 			e = r.w.verify(ctx, connector.AsError("observe "+string(kind), asError(found[i].Err)))
 			found[i].Err = e
@@ -70,7 +73,7 @@ func (r *round) lookOnce(ctx context.Context, kind connector.Kind, asks []ask) {
 			a.h.stop(e)
 		case e.Ending == connector.Refused && a.ref.Job == "":
 			r.refusedLook(a.h, kind, e)
-		case err != nil:
+		case err != nil || found[i].Err == nil:
 			a.h.stop(e)
 		default:
 			a.take(found[i])

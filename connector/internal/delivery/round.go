@@ -214,7 +214,7 @@ func (r *round) mapEvent(h *hand, k *work) {
 	}
 	k.event = event
 	if k.mapped, err = r.wishes(k); err != nil {
-		h.end(k, journal.StateDead, "", "mapping", "map event: "+err.Error(), r.now)
+		r.refuse(h, k, kindMapping, &connector.Error{Ending: connector.Refused, Op: "map event", Code: "mapping", Text: err.Error()})
 		return
 	}
 	switch {

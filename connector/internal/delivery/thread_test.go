@@ -218,7 +218,7 @@ func TestNotEverythingIsDelivered(t *testing.T) {
 		{
 			reason: "an event that a rule can't be evaluated for is a dead letter with the rule's words",
 			story: func(b *bench) {
-				ends(b, "unmappable", "dead_letter: mapping: map event: rule 1: the value is not a number")
+				ends(b, "unmappable", "dead_letter: mapping: map event: refused (mapping): rule 1: the value is not a number")
 			},
 		},
 		{

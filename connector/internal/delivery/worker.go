@@ -130,6 +130,9 @@ func (w *Worker) normalise() {
 // Remap puts another mapping to use, for events that were never attempted.
 func (w *Worker) Remap(m connector.Mapper) {
 	w.mapper.Store(&m)
+	w.mu.Lock()
+	w.forgive(kindMapping)
+	w.mu.Unlock()
 	w.Wake()
 }
 

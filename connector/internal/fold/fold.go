@@ -85,16 +85,19 @@ func forUpdate(set, fill registers, written map[string]journal.Written) (u Updat
 	return u
 }
 
-// changed gives the values that differ from what was written and are not older.
+// changed gives the values that differ from what was written and are not older,
+// and puts all that are newer into next.
 func changed(r registers, prefix string, written, next map[string]journal.Written) connector.Write {
 	out := registers{}
 	for name, v := range r {
 		was, known := written[prefix+name]
-		if known && (was.Hash == v.hash() || was.AsOf > v.event) {
+		if known && was.AsOf >= v.event && (was.AsOf > v.event || was.Hash == v.hash()) {
 			continue
 		}
-		out[name] = v
 		next[prefix+name] = v.memory()
+		if !known || was.Hash != v.hash() {
+			out[name] = v
+		}
 	}
 	return out.values()
 }
