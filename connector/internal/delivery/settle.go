@@ -182,9 +182,7 @@ func (r *round) settled(h *hand, in *journal.Intent, o connector.Observation) {
 		l := in.Link
 		l.ID, l.URL, l.Condition, l.Seen = o.ID, o.URL, o.Condition, r.now
 		r.link(h, l)
-		if in.Job != "" {
-			r.w.succeeded(l.Kind, h.customer.ID, r.now)
-		}
+		r.w.succeeded(l.Kind, h.customer.ID, r.now)
 	case in.Job == "" && r.creation(in) != connector.Keyed && r.now.Before(in.Settled):
 		h.wait(r.lookAgain(in))
 	default:

@@ -277,7 +277,9 @@ type Delta struct {
 	Release []Release
 	// Unknown records creates whose end could not be known.
 	Unknown []Unknown
-	// Revive takes the dead letters of these events back, at their place.
+	// Revive takes the dead letters of these events back, at their place; not
+	// those that a later event of the customer may have overtaken, since an intent
+	// of it is open.
 	Revive []PendingKey
 	// State is the destination's, when it changed.
 	State *DestinationState

@@ -217,6 +217,17 @@ var writeCases = map[string]func(*rig){
 		r.write(journal.Delta{Revive: []journal.PendingKey{{Customer: c.Customer.ID, Event: id}}})
 		want(r, "the pin is gone with the outcome", r.claimOne().Events[0].Pinned == nil, true)
 	},
+	"a dead letter that may have been overtaken stays dead": func(r *rig) {
+		id := r.accept(said(alice, "m1"))
+		later := r.accept(said(alice, "m2"))
+		c := r.claimOne()
+		r.write(journal.Delta{Outcomes: []journal.Outcome{r.end(c, id, journal.StateDead)}})
+		r.write(journal.Delta{Intend: []journal.Intent{{Link: ticket(c, "t2"), Event: later}}})
+		r.write(journal.Delta{Revive: []journal.PendingKey{{Customer: c.Customer.ID, Event: id}}})
+		got := r.claimOne()
+		want(r, "pending", len(got.Events), 1)
+		want(r, "which", got.Events[0].Event.ID, later)
+	},
 	"a deferred event waits with the states": func(r *rig) {
 		id := r.accept(said(alice, "m1"))
 		c := r.claimOne()

@@ -241,6 +241,14 @@ func (w *writing) revive(d *journal.Delta) error {
 		if before.state != journal.StateDead {
 			continue
 		}
+		overtaken, err := w.number(`SELECT count(*) FROM intents WHERE destination = ? AND customer = ? AND event > ?`,
+			w.destination, k.Customer, k.Event)
+		if err != nil {
+			return err
+		}
+		if overtaken > 0 {
+			continue
+		}
 		if err := w.reviveOne(k, before.lane); err != nil {
 			return err
 		}
