@@ -80,8 +80,10 @@ func (w *world) look(ctx context.Context) (*seen, error) {
 		url  string
 		into any
 	}{
-		{w.admin + "/api/status", &s.status}, {w.crm + "/api/stats", &s.stats},
-		{w.crm + "/api/contacts", &s.contacts}, {w.crm + "/api/tickets", &s.tickets},
+		{w.admin + "/api/status", &s.status},
+		{w.crm + "/api/stats", &s.stats},
+		{w.crm + "/api/contacts", &s.contacts},
+		{w.crm + "/api/tickets", &s.tickets},
 	} {
 		if err := get(ctx, one.url, one.into); err != nil {
 			return nil, err

@@ -3,7 +3,6 @@ package torture
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -136,5 +135,3 @@ func (o *Options) Validate() error {
 	}
 	return errors.Join(errs...)
 }
-
-func (o *Options) tell(format string, args ...any) { o.Tell(fmt.Sprintf(format, args...)) }

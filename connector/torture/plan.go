@@ -27,9 +27,9 @@ type webhook struct {
 type copying int
 
 const (
-	once copying = iota
-	// twinned webhooks go out twice at the same time, and repeated ones again later.
-	twinned
+	// twinned webhooks go out twice at the same time, and repeated ones again
+	// later; most are neither.
+	twinned copying = iota + 1
 	repeated
 )
 

@@ -132,7 +132,8 @@ func TestOneSeedOnePlan(t *testing.T) {
 		}
 		return b.String()
 	}
-	if text(1) != text(1) || text(1) == text(2) {
+	first, again, other := text(1), text(1), text(2)
+	if first != again || first == other {
 		t.Error("the plan does not follow from the seed")
 	}
 }

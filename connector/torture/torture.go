@@ -72,10 +72,10 @@ func (w *world) torment(ctx context.Context) (*ledger, error) {
 	k.start(ctx, fail)
 	defer k.stop()
 
-	w.o.tell("sending")
+	w.o.Tell("sending")
 	err := s.run(ctx)
 	book.sent = time.Now()
-	w.o.tell("waiting for the rest to be delivered")
+	w.o.Tell("waiting for the rest to be delivered")
 	if err == nil {
 		err = w.drain(ctx, k.stop)
 	}

@@ -191,7 +191,7 @@ func (w *world) drain(ctx context.Context, settled func()) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			w.o.tell("patience is at an end")
+			w.o.Tell("patience is at an end")
 		case <-time.After(200 * time.Millisecond):
 			continue
 		}
@@ -209,7 +209,7 @@ func (w *world) drain(ctx context.Context, settled func()) error {
 
 // settle waits until what the CRM may still commit late is committed.
 func (w *world) settle(ctx context.Context) error {
-	w.o.tell("waiting for what the CRM may still commit late")
+	w.o.Tell("waiting for what the CRM may still commit late")
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -20,6 +20,7 @@ func (m *mapper) Policy() connector.Policy           { return m.policy }
 func (m *mapper) Threads(t connector.EventType) bool { return t == connector.MessageReceived }
 func (m *mapper) Generation() string                 { return fmt.Sprint("v", m.version) }
 func (m *mapper) rule(name string) []string          { return []string{fmt.Sprint(name, m.version)} }
+
 func (m *mapper) comment(e *connector.Event) []connector.Comment {
 	key := e.Key() + "/comment"
 	if e.Revision > 0 {

@@ -151,10 +151,10 @@ func (w *world) outcome(m *message, outcomes []journal.Outcome) (journal.Outcome
 // it is not.
 func (w *world) judgeMessage(m *message, o journal.Outcome, there bool) {
 	var want string
-	switch {
-	case m.text == "poison":
+	switch m.text {
+	case "poison":
 		want = "poison"
-	case m.text == "unmappable":
+	case "unmappable":
 		want = "mapping"
 	}
 	switch {

@@ -10,7 +10,6 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -531,5 +530,5 @@ func (r *Report) Err() error {
 	if len(r.Violations) == 0 {
 		return nil
 	}
-	return errors.New(fmt.Sprintf("seed %d:\n%s\n\nthe story:\n%s", r.Seed, strings.Join(r.Violations, "\n"), strings.Join(r.Story, "\n")))
+	return fmt.Errorf("seed %d:\n%s\n\nthe story:\n%s", r.Seed, strings.Join(r.Violations, "\n"), strings.Join(r.Story, "\n"))
 }
