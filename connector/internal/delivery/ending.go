@@ -12,7 +12,7 @@ import (
 // anything was refused.
 func (r *round) take(ctx context.Context, kind connector.Kind, steps []*step, results []connector.Result, whole *connector.Error) (refused bool) {
 	if whole != nil && whole.Ending != connector.Refused {
-		r.callFailed(ctx, whole)
+		r.callFailed(whole)
 	}
 	for i, s := range steps {
 		err := whole
@@ -207,7 +207,7 @@ func (r *round) halt(ctx context.Context, s *step, err *connector.Error) {
 	case connector.Stale:
 		r.stale(s, err)
 	case connector.Broken:
-		r.callFailed(ctx, err)
+		r.callFailed(err)
 		s.h.stop(err)
 	default:
 		s.h.stop(err)
@@ -315,8 +315,8 @@ func (r *round) suspect(h *hand, k *work, kind connector.Kind, err *connector.Er
 
 // callFailed takes in that a whole call failed: the destination rests, or is
 // paused.
-func (r *round) callFailed(ctx context.Context, err *connector.Error) {
-	if r.w.trouble(ctx, err) {
+func (r *round) callFailed(err *connector.Error) {
+	if r.w.trouble(err) {
 		r.stopped = true
 	}
 }

@@ -137,7 +137,7 @@ func (w *Worker) restUntil(t time.Time) {
 
 // trouble takes in that a whole call failed, and reports whether the destination
 // is paused for it.
-func (w *Worker) trouble(ctx context.Context, err *connector.Error) (paused bool) {
+func (w *Worker) trouble(err *connector.Error) (paused bool) {
 	switch err.Ending {
 	case connector.Pending:
 		return false

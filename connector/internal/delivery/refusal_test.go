@@ -357,7 +357,7 @@ func refusedCustomers(b *bench) int {
 	b.Helper()
 	seen := map[string]bool{}
 	for _, c := range b.seen() {
-		for _, change := range strings.Split(strings.TrimPrefix(c, "ticket "), "; ") {
+		for change := range strings.SplitSeq(strings.TrimPrefix(c, "ticket "), "; ") {
 			if key, ok := strings.CutPrefix(strings.Fields(change)[0], "+t/"); ok {
 				seen[key[1:]] = true
 			}

@@ -54,7 +54,7 @@ func (r *round) lookOnce(ctx context.Context, kind connector.Kind, asks []ask) {
 		r.lookOnce(ctx, kind, asks[len(asks)/2:])
 		return
 	case err != nil && err.Ending != connector.Refused:
-		r.callFailed(ctx, err)
+		r.callFailed(err)
 	}
 	for i, a := range asks {
 		e := err
@@ -69,7 +69,7 @@ func (r *round) lookOnce(ctx context.Context, kind connector.Kind, asks []ask) {
 		case e == nil:
 			a.take(found[i])
 		case e.Ending == connector.Broken:
-			r.callFailed(ctx, e)
+			r.callFailed(e)
 			a.h.stop(e)
 		case e.Ending == connector.Refused && a.ref.Job == "":
 			r.refusedLook(a.h, kind, e)
