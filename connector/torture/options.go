@@ -42,10 +42,12 @@ type Options struct {
 	// Quota is what the CRM sells.
 	Quota Quota `json:"quota"`
 
-	// UniqueKeys, Guarded, Batch, Lag and LateBy say what the sandbox is like.
+	// UniqueKeys, Guarded, Batch, Lag and LateBy say what the sandbox is like. Records
+	// is how many it is given in one call: with few there are many calls.
 	UniqueKeys bool          `json:"unique_keys"`
 	Guarded    bool          `json:"guarded"`
 	Batch      string        `json:"batch"`
+	Records    int           `json:"records"`
 	Lag        time.Duration `json:"lag"`
 	LateBy     time.Duration `json:"late_by"`
 	// Mapping, Timeout, Settling and Fresh are in the connector's configuration.
@@ -71,7 +73,7 @@ const defaultMapping = "builtin:support-desk"
 func Defaults() Options {
 	return Options{
 		Seed: 1, Conversations: 1000, Messages: 10, Replies: 2, Strangers: 100, Copies: 0.1, Connections: 64,
-		FaultsFor: 2 * time.Minute, Guarded: true, Batch: "each", LateBy: 6 * time.Second,
+		FaultsFor: 2 * time.Minute, Guarded: true, Batch: "each", Records: 100, LateBy: 6 * time.Second,
 		Mapping: defaultMapping, Timeout: 2 * time.Second, Settling: 10 * time.Second, Fresh: 2 * time.Second,
 		Patience: 10 * time.Minute, Quota: Quota{Kind: "sliding"},
 	}
@@ -96,6 +98,7 @@ func (o *Options) Register(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.UniqueKeys, "unique-keys", o.UniqueKeys, "the CRM's external ids are unique")
 	fs.BoolVar(&o.Guarded, "guarded", o.Guarded, "the CRM refuses comments on closed tickets when asked to")
 	fs.StringVar(&o.Batch, "batch", o.Batch, "how the CRM answers batches: each, whole or job")
+	fs.IntVar(&o.Records, "records", o.Records, "how many records a call may carry; with few there are many calls")
 	fs.DurationVar(&o.Lag, "lag", o.Lag, "how long a new record stays invisible to the CRM's search")
 	fs.DurationVar(&o.LateBy, "late-by", o.LateBy, "how long after the time-out the CRM commits a late call")
 	fs.StringVar(&o.Mapping, "mapping", o.Mapping, "the connector's mapping; messages' texts must reach a comment")
@@ -118,6 +121,7 @@ func (o *Options) Validate() error {
 		}
 	}
 	wrong(o.Conversations < 1 || o.Messages < 1 || o.Connections < 1, "conversations, messages and connections must be above 0")
+	wrong(o.Records < 1 || o.Records > 100, "records must be from 1 to 100")
 	wrong(o.Replies < 0 || o.Strangers < 0 || o.Kills < 0, "replies, strangers and kills must not be negative")
 	wrong(!(o.Copies >= 0 && o.Copies <= 1), "copies must be from 0 to 1")
 	wrong(!(o.Faults >= 0 && o.Faults < 1), "faults must be from 0 to below 1")

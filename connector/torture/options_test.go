@@ -40,7 +40,7 @@ func TestValidateNamesEveryMistake(t *testing.T) {
 	t.Parallel()
 	o := Options{Replies: -1, Copies: 2, Faults: 1, Lag: -1}
 	err := o.Validate()
-	for _, want := range []string{"conversations", "replies", "copies", "faults must", "not be negative", "timeout", "settling must"} {
+	for _, want := range []string{"conversations", "records", "replies", "copies", "faults must", "not be negative", "timeout", "settling must"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q: %v", want, err)
 		}

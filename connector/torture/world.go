@@ -88,6 +88,7 @@ destinations:
       token: {{.Token}}
       unique_keys: {{.O.UniqueKeys}}
       guarded: {{.O.Guarded}}
+      batch: {{.O.Records}}
       lag: {{.O.Lag}}
       settling: {{.O.Settling}}
       timeout: {{.O.Timeout}}
