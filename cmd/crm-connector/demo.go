@@ -42,8 +42,8 @@ this machine alone. Without --data everything is gone at the end.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&d.Listen, "listen", "127.0.0.1:8080", "`address` for webhooks")
-	fs.StringVar(&d.Sandbox, "sandbox", "127.0.0.1:8081", "`address` of the sandbox CRM and its page")
-	fs.StringVar(&d.Admin, "admin", "127.0.0.1:8090", "`address` of the connector's pages")
+	fs.StringVar(&d.Sandbox, "sandbox", sandboxAddress, "`address` of the sandbox CRM and its page")
+	fs.StringVar(&d.Admin, "admin", "127.0.0.1:8090", "`address` of the connector's state and metrics")
 	fs.StringVar(&d.Data, "data", "", "`directory` of the journal (default: a temporary one)")
 	return c
 }
@@ -57,31 +57,51 @@ func (d *demo) run(ctx context.Context, s streams) error {
 		defer os.RemoveAll(dir) //nolint:errcheck // What is left over is in the directory for what may be left over.
 		d.Data = dir
 	}
+	listeners, err := d.listenAll(ctx)
+	if err != nil {
+		return err
+	}
 	cfg, err := d.config()
 	if err != nil {
 		return usage(err, program+" demo --help")
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.Sandbox)
-	if err != nil {
-		return failed(fmt.Errorf("listen for the sandbox: %w", err), program+" demo --sandbox 127.0.0.1:0")
+	return d.both(ctx, s, cfg, listeners)
+}
+
+// listenAll opens the three listeners, and puts the addresses that they really
+// have in place of those that were asked for.
+func (d *demo) listenAll(ctx context.Context) (out [3]net.Listener, err error) {
+	for i, l := range []struct {
+		flag, what string
+		address    *string
+	}{{"listen", "webhooks", &d.Listen}, {"sandbox", "the sandbox", &d.Sandbox}, {"admin", "the connector's state", &d.Admin}} {
+		out[i], err = (&net.ListenConfig{}).Listen(ctx, "tcp", *l.address)
+		if err != nil {
+			for _, open := range out[:i] {
+				_ = open.Close() // The demo ends anyway.
+			}
+			return out, failed(fmt.Errorf("listen for %s: %w", l.what, err), program+" demo --"+l.flag+" 127.0.0.1:0   # any free port")
+		}
+		*l.address = out[i].Addr().String()
 	}
-	return d.both(ctx, s, cfg, listener)
+	return out, nil
 }
 
 // both runs the sandbox and the connector until one of them ends.
-func (d *demo) both(ctx context.Context, s streams, cfg *config.Config, listener net.Listener) error {
+func (d *demo) both(ctx context.Context, s streams, cfg *config.Config, listeners [3]net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	errs := make([]error, 2)
 	var parts sync.WaitGroup
 	parts.Go(func() {
 		defer stop()
-		errs[0] = serve(ctx, listener, crm.New(crm.Options{Token: d.Token, Settings: crm.DefaultSettings()}).Handler())
+		errs[0] = serve(ctx, listeners[1], crm.New(crm.Options{Token: d.Token, Settings: crm.DefaultSettings()}).Handler())
 	})
 	parts.Go(func() {
 		defer stop()
 		errs[1] = runApp(ctx, "demo", app.Options{
 			Config: cfg, Adapters: adapters.All(), Log: newLogger(s.err, cfg.Log), Version: thisBuild().Version,
+			Listener: listeners[0], AdminListener: listeners[2],
 			Ready: func() { _ = guide.Execute(s.err, d) }, // When nobody reads, nobody misses it.
 		})
 	})
@@ -91,6 +111,9 @@ func (d *demo) both(ctx context.Context, s streams, cfg *config.Config, listener
 	}
 	return errs[0]
 }
+
+// SandboxURL is where the connector finds the sandbox.
+func (d *demo) SandboxURL() string { return "http://" + dialable(d.Sandbox) }
 
 // config makes the configuration. Receipts wait two seconds and not sixty, since
 // somebody watches.
@@ -121,7 +144,7 @@ log: {level: warning}
 sources: [{secret: {{.Secret}}}]
 destinations:
   - adapter: sandbox
-    settings: {url: {{printf "%q" (print "http://" .Sandbox)}}, token: {{.Token}}}
+    settings: {url: {{printf "%q" .SandboxURL}}, token: {{.Token}}}
     fresh_within: 2s
 `))
 
@@ -130,7 +153,7 @@ The demo runs. It accepts the placeholder signature of AISoule's documentation,
 from this machine alone; never use it for real webhooks.
 
   the CRM, live          http://{{.Sandbox}}/
-  the connector's pages  http://{{.Admin}}/
+  the connector's state  http://{{.Admin}}/api/status
 
 Try this, once and then again:
 

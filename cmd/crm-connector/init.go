@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,7 +51,9 @@ defaults. Nothing that exists is overwritten without --force.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !w.yes && isTerminal(s.in) {
-				w.ask(bufio.NewReader(s.in), s.err, c.Flags().Changed)
+				if err := w.ask(c.Context(), s, names, c.Flags().Changed); err != nil {
+					return failed(err, program+" init --help")
+				}
 			}
 			return w.run(s, names)
 		},
@@ -57,7 +61,7 @@ defaults. Nothing that exists is overwritten without --force.`,
 	fs := c.Flags()
 	fs.StringVar(&w.Dir, "dir", ".", "`directory` to write to")
 	fs.StringVar(&w.Adapter, "adapter", "sandbox", "kind of CRM: "+strings.Join(names, ", "))
-	fs.StringVar(&w.URL, "url", "http://127.0.0.1:8081", "`address` of the CRM")
+	fs.StringVar(&w.URL, "url", "http://"+sandboxAddress, "`address` of the CRM")
 	fs.StringVar(&w.Token, "token", "", "the CRM's token; none means that it asks for none")
 	fs.StringVar(&w.Listen, "listen", "127.0.0.1:8080", "`address` for webhooks")
 	fs.StringVar(&w.Secret, "secret", "", "the webhook's secret from AISoule's panel; none means that one is made")
@@ -67,22 +71,46 @@ defaults. Nothing that exists is overwritten without --force.`,
 }
 
 // ask asks for every value that no flag gave. An empty answer takes what stands
-// in brackets.
-func (w *setup) ask(in *bufio.Reader, out io.Writer, given func(string) bool) {
+// in brackets, and the end of the input takes all that are left.
+func (w *setup) ask(ctx context.Context, s streams, adapters []string, given func(string) bool) error {
+	answers := lines(s.in)
+	var err error
 	question := func(flag, text string, into *string) {
-		if given(flag) {
+		if given(flag) || err != nil {
 			return
 		}
-		fmt.Fprintf(out, "%s [%s]: ", text, cmp.Or(*into, "none"))
-		if line, err := in.ReadString('\n'); err == nil || errors.Is(err, io.EOF) {
+		fmt.Fprintf(s.err, "%s [%s]: ", text, cmp.Or(*into, "none"))
+		select {
+		case <-ctx.Done():
+			err = errors.New("interrupted, nothing was written")
+		case line := <-answers:
 			*into = cmp.Or(strings.TrimSpace(line), *into)
 		}
 	}
-	question("adapter", "Which CRM", &w.Adapter)
+	question("adapter", "Which CRM, one of "+strings.Join(adapters, ", "), &w.Adapter)
+	for err == nil && !given("adapter") && !slices.Contains(adapters, w.Adapter) {
+		fmt.Fprintf(s.err, "There is no adapter %q. ", w.Adapter)
+		w.Adapter = "sandbox"
+		question("adapter", "Which CRM, one of "+strings.Join(adapters, ", "), &w.Adapter)
+	}
 	question("url", "The CRM's address", &w.URL)
 	question("token", "The CRM's token", &w.Token)
 	question("listen", "The address for AISoule's webhooks", &w.Listen)
 	question("secret", "The webhook's secret from AISoule's panel; none makes one", &w.Secret)
+	return err
+}
+
+// lines reads lines beside the rest, since nothing interrupts the reading from a
+// terminal. The goroutine ends with the input or the program.
+func lines(in io.Reader) <-chan string {
+	out := make(chan string)
+	go func() {
+		defer close(out)
+		for scanner := bufio.NewScanner(in); scanner.Scan(); {
+			out <- scanner.Text()
+		}
+	}()
+	return out
 }
 
 // run writes the files and says what to do next.
@@ -110,7 +138,28 @@ func (w *setup) run(s streams, known []string) error {
 		}
 		fmt.Fprintln(s.out, path)
 	}
-	return advice.Execute(s.err, map[string]any{"Setup": w, "Config": filepath.Join(w.Dir, defaultConfig)})
+	return advice.Execute(s.err, map[string]any{"Setup": w, "Sandbox": w.sandboxFlags(), "Config": w.configFlag()})
+}
+
+// configFlag gives the flag with which other commands find the configuration.
+func (w *setup) configFlag() string {
+	if path := filepath.Join(w.Dir, defaultConfig); path != defaultConfig {
+		return " --config " + path
+	}
+	return ""
+}
+
+// sandboxFlags give the flags with which a sandbox is the CRM of the
+// configuration.
+func (w *setup) sandboxFlags() string {
+	var flags []string
+	if u, err := url.Parse(w.URL); err == nil && u.Host != "" && u.Host != sandboxAddress {
+		flags = append(flags, "--listen "+u.Host)
+	}
+	if w.Token != "" {
+		flags = append(flags, `--token "$(cat `+filepath.Join(w.Dir, "secrets", "crm")+`)"`)
+	}
+	return strings.Join(flags, " ")
 }
 
 // files gives the content of everything that init writes, by name.
@@ -146,8 +195,9 @@ func writeFile(path string, content []byte) error {
 	return os.WriteFile(path, content, mode)
 }
 
-var starter = template.Must(template.New("config").Parse(`# The connector's configuration. config.example.yaml and docs/configuration.md
-# explain every key; check your changes with: crm-connector validate
+var starter = template.Must(template.New("config").Parse(`# The connector's configuration. Check your changes with: crm-connector validate
+# A running connector takes them over by itself. Every key is explained in
+# https://github.com/crm-connector/crm-connector/blob/main/docs/configuration.md
 
 # Where AISoule's webhooks come in. AISoule calls HTTPS addresses only, so put a
 # proxy in front or add tls:.
@@ -177,13 +227,14 @@ destinations:
 `))
 
 var advice = template.Must(template.New("advice").Parse(`
-Next:
-{{- if eq .Setup.Adapter "sandbox"}}
-  crm-connector sandbox{{if .Setup.Token}} --token "$(cat {{.Setup.Dir}}/secrets/crm)"{{end}}     # a CRM to try with; keep it running
-{{- end}}
-  crm-connector validate --config {{.Config}}
-  crm-connector run --config {{.Config}}
-  crm-connector send --config {{.Config}}     # a signed sample message
+Next{{if eq .Setup.Adapter "sandbox"}}, each of the first two in a terminal of its own:
+
+  crm-connector sandbox{{with .Sandbox}} {{.}}{{end}}   # a CRM to try with; it prints the address of its page
+{{- else}}:
+{{end}}
+  crm-connector run{{.Config}}        # the connector, until Ctrl-C
+  crm-connector send{{.Config}}       # a signed sample message; look for its ticket in the CRM
+  crm-connector validate{{.Config}}   # after every change of the files
 {{- if .Setup.Made}}
 
 The webhook's secret was made here, in {{.Setup.Dir}}/secrets/aisoule: enter it in AISoule's

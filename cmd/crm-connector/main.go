@@ -36,6 +36,8 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Whoever presses Ctrl-C a second time doesn't want to wait for an orderly end.
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -53,6 +55,10 @@ func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// coloured reports whether a stream takes colours: a person looks at it who has
+// not said no to them.
+func coloured(stream any) bool { return isTerminal(stream) && os.Getenv("NO_COLOR") == "" }
 
 // run is main without the process: it gives the exit code.
 func run(ctx context.Context, s streams, args []string) int {
@@ -96,7 +102,7 @@ func invalid(err error, try string) *failure { return &failure{exitInvalid, err,
 // editors jump to them.
 func (f *failure) write(w io.Writer) {
 	bold, plain := "", ""
-	if isTerminal(w) && os.Getenv("NO_COLOR") == "" {
+	if coloured(w) {
 		bold, plain = "\x1b[31m", "\x1b[0m"
 	}
 	text := strings.TrimSpace(f.err.Error())

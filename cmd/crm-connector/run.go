@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"syscall"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -65,7 +66,15 @@ func runApp(ctx context.Context, path string, options app.Options) error {
 	if badConfig || badMapping {
 		return invalid(err, program+" validate --config "+path)
 	}
-	return failed(fmt.Errorf("run the connector: %w", err), program+" validate --config "+path)
+	return failed(fmt.Errorf("run the connector: %w", err), helpRun(err, path))
+}
+
+// helpRun names the command that tells most about why the connector can't run.
+func helpRun(err error, path string) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return program + " health --config " + path + "   # is one running already? else change the address in " + path
+	}
+	return program + " validate --config " + path
 }
 
 // runWatching runs the connector, and lets it read its files again whenever they
@@ -93,7 +102,7 @@ func runWatching(ctx context.Context, path string, a *app.App, options app.Optio
 func newLogger(w io.Writer, c config.Log) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(w)
-	log.SetFormatter(&logrus.TextFormatter{DisableColors: !isTerminal(w), FullTimestamp: true})
+	log.SetFormatter(&logrus.TextFormatter{DisableColors: !coloured(w), FullTimestamp: true})
 	if c.Format == "json" {
 		log.SetFormatter(&logrus.JSONFormatter{})
 	}

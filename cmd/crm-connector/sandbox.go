@@ -13,6 +13,9 @@ import (
 	"github.com/crm-connector/crm-connector/adapters/sandbox/crm"
 )
 
+// sandboxAddress is where the sandbox listens unless it is told otherwise.
+const sandboxAddress = "127.0.0.1:8081"
+
 func sandboxCommand(s streams) *cobra.Command {
 	var listen string
 	var options crm.Options
@@ -31,7 +34,7 @@ tickets and comments, a page that shows them live, and faults on demand.`,
 			return serveSandbox(c.Context(), s, listen, crm.New(options))
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8081", "`address` of the API and the page")
+	c.Flags().StringVar(&listen, "listen", sandboxAddress, "`address` of the API and the page")
 	options.Register(c.Flags())
 	return c
 }

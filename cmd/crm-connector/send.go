@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -77,7 +76,7 @@ func (f *sendFlags) complete() error {
 		f.Types = append(f.Types, connector.EventType(t))
 	}
 	f.Start = time.Now().Truncate(time.Second)
-	f.Name = cmp.Or(f.Name, strconv.FormatInt(f.Start.Unix(), 36))
+	f.Name = cmp.Or(f.Name, strconv.FormatInt(time.Now().UnixMilli(), 36))
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = f.Connections
 	transport.MaxConnsPerHost = f.Connections
@@ -114,7 +113,7 @@ func (f *sendFlags) run(ctx context.Context, s streams) error {
 		bar := progressbar.NewOptions(f.Count, progressbar.OptionSetWriter(s.err),
 			progressbar.OptionSetDescription("sending"), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
-			progressbar.OptionEnableColorCodes(os.Getenv("NO_COLOR") == ""))
+			progressbar.OptionEnableColorCodes(coloured(s.err)))
 		f.Sent = func() { _ = bar.Add(1) }
 		defer bar.Finish() //nolint:errcheck // A bar that can't be drawn does no harm.
 	}
@@ -127,6 +126,8 @@ func (f *sendFlags) run(ctx context.Context, s streams) error {
 		return failed(err, "")
 	}
 	switch {
+	case errors.Is(err, context.Canceled):
+		return failed(fmt.Errorf("interrupted after %d of %d", report.Sent, f.Count), "")
 	case err != nil:
 		return failed(err, program+" run --config "+f.config)
 	case report.OK < report.Sent:
@@ -141,6 +142,9 @@ func (f *sendFlags) help(r send.Report) string {
 		if strings.HasPrefix(answer, "401") {
 			return program + " send --secret SECRET   # the secret is not that of the source"
 		}
+	}
+	if len(r.Answers) == 1 && !r.Answered() {
+		return program + " run --config " + f.config
 	}
 	return program + " health --ready"
 }

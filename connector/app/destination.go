@@ -44,6 +44,8 @@ type destination struct {
 	done   sync.WaitGroup
 	// waking says that a lazy wake is on its way.
 	waking atomic.Bool
+	// failing counts the requests in a row that the CRM did not serve.
+	failing atomic.Int64
 }
 
 var _ console.Destination = (*destination)(nil)
@@ -145,6 +147,28 @@ func (d *destination) hasRoom() bool {
 // called counts a request.
 func (d *destination) called(c quota.Call) {
 	d.metrics.Request(d.name, c.Status, c.Sent, c.Waited, c.Took)
+	if c.Took > 0 && d.run.Err() == nil {
+		d.notice(c.Status)
+	}
+}
+
+// tellAfter is how many requests in a row a CRM may leave unserved before that is
+// told: single ones are everyday life.
+const tellAfter = 3
+
+// notice tells, once each, that the CRM can't be reached or is out of order, and
+// that it is back.
+func (d *destination) notice(status int) {
+	if status == 0 || status >= http.StatusInternalServerError {
+		if d.failing.Add(1) == tellAfter {
+			d.log.WithField("status", status).
+				Warn("the CRM does not serve our calls; events are kept and tried again until it does")
+		}
+		return
+	}
+	if d.failing.Swap(0) >= tellAfter {
+		d.log.Info("the CRM serves our calls again")
+	}
 }
 
 // lazily is how long a wake for changes that may wait is put off, so that a

@@ -164,3 +164,33 @@ func TestAdminShowsNoNumbersInListsAndLogs(t *testing.T) {
 		}
 	}
 }
+
+func TestUnreachableCRMIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	address := strings.TrimPrefix(b.crm.URL, "http://")
+	b.crm.Close()
+	b.start()
+	said := func(words string) int {
+		n := 0
+		for _, entry := range b.log.AllEntries() {
+			if strings.Contains(entry.Message, words) {
+				n++
+			}
+		}
+		return n
+	}
+	b.accept(message(1, 0, sample.Developer), sample.Developer)
+	b.await("a warning", func() bool { return said("does not serve our calls") == 1 })
+	back, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: b.sandbox.Handler(), ReadHeaderTimeout: patience}
+	go server.Serve(back) //nolint:errcheck // It ends with the test.
+	t.Cleanup(func() { _ = server.Close() })
+	b.settle()
+	if a, again := said("does not serve our calls"), said("serves our calls again"); a != 1 || again != 1 {
+		t.Errorf("the failure was told %d times and its end %d times, want once each", a, again)
+	}
+}

@@ -54,6 +54,9 @@ func (r *Report) add(answer string, took time.Duration) {
 	}
 }
 
+// Answered reports whether anybody answered at all.
+func (r *Report) Answered() bool { return len(r.took) > 0 }
+
 func (r *Report) finish(all time.Duration) {
 	r.Seconds = all.Seconds()
 	r.Rate = float64(r.Sent) / max(r.Seconds, 1e-9)
