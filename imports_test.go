@@ -53,6 +53,9 @@ var edges = map[string][]string{
 
 	"connector/config": {"connector"},
 	"connector/send":   {"connector", "connector/internal/webhook/sample"},
+	"connector/trial": {
+		"connector", "connector/internal/identity", "connector/internal/webhook", "connector/internal/webhook/sample", "mappings",
+	},
 	// It works on the program from the outside.
 	"connector/torture": {"connector", "connector/internal/webhook/sample"},
 	// The composition root is the one place that builds the engine's parts.
@@ -73,7 +76,7 @@ var edges = map[string][]string{
 
 	"cmd/crm-connector": {
 		"adapters", "adapters/sandbox/crm", "connector", "connector/app", "connector/config", "connector/send",
-		"connector/torture", "mappings",
+		"connector/torture", "connector/trial", "mappings",
 	},
 }
 

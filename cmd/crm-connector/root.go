@@ -35,7 +35,7 @@ Exit codes: 0 it worked, 1 it failed, 2 called wrongly, 3 invalid configuration 
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.AddCommand(
-		sandboxCommand(s), versionCommand(s), validateCommand(s),
+		sandboxCommand(s), versionCommand(s), validateCommand(s), tryCommand(s),
 		sendCommand(s), schemaCommand(s), healthCommand(s), initCommand(s), runCommand(s), demoCommand(s), tortureCommand(s),
 	)
 	return root
