@@ -47,7 +47,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		return nil, fmt.Errorf("%w (see %s)", err, w.dir)
 	}
 	report = &Report{Options: o, Ledger: book.sum()}
-	report.Seconds = time.Since(began).Seconds()
+	report.Seconds = book.drained.Sub(began).Seconds()
 	seen, err := w.look(ctx)
 	if err != nil {
 		return report, fmt.Errorf("look at the end: %w", err)
@@ -78,8 +78,11 @@ func (w *world) torment(ctx context.Context) (*ledger, error) {
 	w.o.Tell("waiting for the rest to be delivered")
 	if err == nil {
 		err = w.drain(ctx, k.stop)
+		book.drained = time.Now()
 	}
-	book.drained = time.Now()
+	if err == nil && w.o.Faults > 0 {
+		err = w.settle(ctx)
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}

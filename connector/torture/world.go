@@ -168,8 +168,8 @@ type destination struct {
 	Unknown  int            `json:"unknown_ends"`
 }
 
-// drain waits until the connector has nothing left to do, and then until the CRM
-// can commit nothing late any more.
+// drain waits until the connector has nothing left to do, ends the kills with
+// settled, and leaves a CRM without faults.
 func (w *world) drain(ctx context.Context, settled func()) error {
 	patience, cancel := context.WithTimeout(ctx, w.o.Patience)
 	defer cancel()
@@ -199,13 +199,7 @@ func (w *world) drain(ctx context.Context, settled func()) error {
 		break
 	}
 	settled()
-	if w.o.Faults == 0 {
-		return nil
-	}
-	if err := w.faults(ctx, 0); err != nil {
-		return err
-	}
-	return w.settle(ctx)
+	return w.faults(ctx, 0)
 }
 
 // settle waits until what the CRM may still commit late is committed.
