@@ -18,6 +18,8 @@ type object struct {
 	// what names it in sentences, and fields are its values by key.
 	what   string
 	fields map[string]*yaml.Node
+	// strange says that it has keys that it can't have.
+	strange bool
 }
 
 // keysOf are the keys of each part of a mapping file.
@@ -63,6 +65,7 @@ func (l *loader) object(n *yaml.Node, what string) (object, bool) {
 	l.pairs(n, func(key, val *yaml.Node) {
 		if !slices.Contains(keysOf(what), key.Value) {
 			l.wrong(placeOf(key), keyHint(what, key.Value), "%s has no key %s", what, quoteKey(key.Value))
+			o.strange = true
 			return
 		}
 		o.fields[key.Value] = val

@@ -135,7 +135,7 @@ func (l *loader) checkRule(o object, r *rule) {
 	switch {
 	case r.skip && writes:
 		l.wrong(placeOf(o.fields["skip"]), "remove skip: or the changes", "a rule that skips changes nothing, and this one has changes")
-	case !r.skip && !writes && !r.stop:
+	case !r.skip && !writes && !r.stop && !o.strange:
 		l.wrong(r.at, "add contact:, ticket: or comment:, or skip: true", "the rule does nothing")
 	}
 	l.checkOpen(o, r)

@@ -108,7 +108,8 @@ func (f *failure) write(w io.Writer) {
 	text := strings.TrimSpace(f.err.Error())
 	if f.code == exitInvalid {
 		fmt.Fprintln(w, text)
-		text = fmt.Sprintf("%d to mend", strings.Count(text, "\n")+1)
+		mistakes := strings.Count(text, "\n") + 1 - strings.Count(text, ": warning: ")
+		text = fmt.Sprintf("%d to mend", mistakes)
 	}
 	fmt.Fprintf(w, "%serror:%s %s\n", bold, plain, text)
 	if f.try != "" {

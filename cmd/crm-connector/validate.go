@@ -1,10 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,13 +80,12 @@ func validate(path string) (*verdict, error) {
 	v := &verdict{Problems: []config.Problem{}, Warnings: []mappings.Problem{}}
 	c, err := config.Parse(path, src, os.LookupEnv)
 	if c != nil {
-		err = config.Join(err, c.CheckAdapters(adapters.All()))
+		v.mappings(c)
+		v.certificate(c)
+		err = config.Join(err, c.CheckAdapters(adapters.All()), config.Problems(v.Problems))
 	}
 	if problems, ok := errors.AsType[config.Problems](err); ok {
-		v.Problems = append(v.Problems, problems...)
-	}
-	if c != nil {
-		v.mappings(c)
+		v.Problems = problems
 	}
 	v.OK = len(v.Problems) == 0
 	return v, nil
@@ -109,27 +110,62 @@ func (v *verdict) mapping(d *config.Destination) {
 	}
 	m, err := mappings.Load(d.Mapping, src, mappings.Options{Zone: d.Timezone})
 	if wrong, ok := errors.AsType[mappings.Errors](err); ok {
-		for _, p := range wrong {
-			v.wrong(p)
-		}
+		v.sort(wrong)
 		return
 	}
 	// An adapter that can't be made has been told of already.
 	deps := connector.Deps{HTTP: http.DefaultClient, Now: time.Now}
 	if adapter, err := d.Open(adapters.All(), deps); err == nil {
-		for _, p := range append(m.Warnings(), m.Check(adapter.Describe())...) {
-			if p.Warning {
-				v.Warnings = append(v.Warnings, p)
-			} else {
-				v.wrong(p)
-			}
+		v.sort(append(m.Warnings(), m.Check(adapter.Describe())...))
+	}
+}
+
+// sort tells a mapping's mistakes from what only looks wrong. A mapping of several
+// destinations is told of once.
+func (v *verdict) sort(found []mappings.Problem) {
+	for _, p := range found {
+		at := config.Position{File: p.File, Line: p.Line, Column: p.Column}
+		wrong := config.Problem{Position: at, Text: p.Text, Hint: p.Hint}
+		switch {
+		case p.Warning && !slices.Contains(v.Warnings, p):
+			v.Warnings = append(v.Warnings, p)
+		case !p.Warning && !slices.Contains(v.Problems, wrong):
+			v.Problems = append(v.Problems, wrong)
 		}
 	}
 }
 
-func (v *verdict) wrong(p mappings.Problem) {
-	at := config.Position{File: p.File, Line: p.Line, Column: p.Column}
-	v.Problems = append(v.Problems, config.Problem{Position: at, Text: p.Text, Hint: p.Hint})
+// certificate checks the files of the certificate, and warns of what AISoule would
+// refuse.
+func (v *verdict) certificate(c *config.Config) {
+	t := &c.TLS
+	if len(t.ACME.Domains) > 0 && !strings.HasSuffix(c.Listen, ":443") {
+		at := c.At("listen")
+		v.Warnings = append(v.Warnings, mappings.Problem{
+			File: at.File, Line: at.Line, Column: at.Column, Warning: true,
+			Text: "Let's Encrypt and AISoule call port 443, and listen is " + c.Listen,
+			Hint: `write listen: ":443", or let something forward port 443 to it`,
+		})
+	}
+	if t.CertFile == "" || t.KeyFile == "" {
+		return
+	}
+	at := t.At("cert_file")
+	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		v.Problems = append(v.Problems, config.Problem{
+			Position: at, Text: "certificate: " + strings.TrimPrefix(err.Error(), "tls: "),
+			Hint: "name the PEM files of the certificate chain and of its key",
+		})
+		return
+	}
+	if now := time.Now(); now.After(pair.Leaf.NotAfter) || now.Before(pair.Leaf.NotBefore) {
+		v.Warnings = append(v.Warnings, mappings.Problem{
+			File: at.File, Line: at.Line, Column: at.Column, Warning: true,
+			Text: "the certificate is valid from " + pair.Leaf.NotBefore.Format(time.DateOnly) + " to " + pair.Leaf.NotAfter.Format(time.DateOnly),
+			Hint: "AISoule calls no address with such a certificate; renew it",
+		})
+	}
 }
 
 // mappingSource reads a destination's mapping, a file or one that ships inside.

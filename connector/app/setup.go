@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -89,7 +91,12 @@ func loadMapping(d *config.Destination) (*mappings.Mapping, error) {
 		hint := "built in are: " + strings.Join(mappings.BuiltinNames(), ", ")
 		return nil, config.Problems{{Position: d.At("mapping"), Text: err.Error(), Hint: hint}}
 	}
-	return mappings.Load(d.Mapping, src, mappings.Options{Zone: d.Timezone})
+	m, err := mappings.Load(d.Mapping, src, mappings.Options{Zone: d.Timezone})
+	if found, ok := errors.AsType[mappings.Errors](err); ok {
+		// The first line is what the log says: it must be what is wrong.
+		return nil, mappings.Errors(slices.DeleteFunc(found, func(p mappings.Problem) bool { return p.Warning }))
+	}
+	return m, err
 }
 
 func mappingSource(name string) ([]byte, error) {

@@ -165,7 +165,7 @@ func TestOneMistake(t *testing.T) {
 		"line end in a secret": {
 			reason: "only the line's end is dropped from a secret",
 			src:    "sources: [{secret: '${LINE}', account: [x]}]\ndestinations: [{adapter: sandbox}]",
-			want:   "c.yaml:1:40: here must be one value, not a list",
+			want:   "c.yaml:1:40: here must be one value, not a list; write it after the colon",
 		},
 		"syntax": {
 			reason: "a file that is no YAML says so once, and where",
@@ -282,13 +282,13 @@ func TestSettingsMistakes(t *testing.T) {
 	}
 	want := []string{
 		`s.yaml:1:1: unknown key "ulr"; did you mean "url"?`,
-		`s.yaml:2:8: here must be one value, not a list`,
+		`s.yaml:2:8: here must be one value, not a list; write it after the colon`,
 		`s.yaml:3:1: both "token" and "token_file" are given; keep one of them`,
-		`s.yaml:3:13: read nowhere: no such file or directory`,
+		`s.yaml:3:13: read nowhere: no such file or directory; write the secret into that file, or name another; paths are relative to the configuration`,
 		`s.yaml:4:10: "5 minutes" is no duration; write it like 500ms, 60s, 10m, 24h or 30d`,
 		`s.yaml:5:7: "save" is no mode; did you mean "safe"?`,
 		`s.yaml:6:10: "many" is no whole number in range`,
-		`s.yaml:7:9: here must be keys with values, not a list`,
+		`s.yaml:7:9: here must be keys with values, not a list; write each as key: value, indented below`,
 		`s.yaml:8:17: "much" is no number`,
 		`s.yaml:8:27: "yes" is neither true nor false; write true or false`,
 		`s.yaml:8:32: unknown key "off"; known are: on, ratio`,

@@ -188,6 +188,13 @@ func (d *decoder) unknown(key *yaml.Node, fields fieldSet, places map[string]Pos
 }
 
 func (d *decoder) wrongKind(n *yaml.Node, want string) {
+	hint := "write it after the colon"
+	switch want {
+	case "keys with values":
+		hint = "write each as key: value, indented below"
+	case "a list":
+		hint = "write [a, b], or each on a line of its own that begins with -"
+	}
 	got := "a value"
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -195,7 +202,7 @@ func (d *decoder) wrongKind(n *yaml.Node, want string) {
 	case yaml.SequenceNode:
 		got = "a list"
 	}
-	d.problems.add(d.origin.at(n), "", "here must be %s, not %s", want, got)
+	d.problems.add(d.origin.at(n), hint, "here must be %s, not %s", want, got)
 }
 
 // list fills a slice. One scalar counts as a list of one.

@@ -130,13 +130,13 @@ func (d *decoder) secretFile(n *yaml.Node, v reflect.Value) {
 	}
 	content, err := os.ReadFile(d.origin.beside(n.Value))
 	if err != nil {
-		d.problems.add(d.origin.at(n), "", "%s", readError(err))
+		d.problems.add(d.origin.at(n), "write the secret into that file, or name another; paths are relative to the configuration", "%s", readError(err))
 		return
 	}
 	lines := strings.Fields(string(content))
 	switch {
 	case len(lines) == 0:
-		d.problems.add(d.origin.at(n), "", "the file %s is empty", d.origin.show(n))
+		d.problems.add(d.origin.at(n), "write the secret into it", "the file %s is empty", d.origin.show(n))
 	case v.Type() == secretsType:
 		secrets := make([]connector.Secret, len(lines))
 		for i, line := range lines {

@@ -90,7 +90,7 @@ func (d *decoder) syntax(err error) {
 			at.Line, what = line, text
 		}
 	}
-	d.problems.add(at, "look at the indentation, colons and quotes here and in the line before", "not YAML: %s", what)
+	d.problems.add(at, "look at the colons, the quotes and the indentation, which is made of spaces, here and in the line before", "not YAML: %s", what)
 }
 
 // readError says why a file can't be read, without the name of the system call.
