@@ -187,7 +187,7 @@ func TestUnreachableCRMIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: b.sandbox.Handler(), ReadHeaderTimeout: patience}
-	go server.Serve(back) //nolint:errcheck // It ends with the test.
+	go server.Serve(back)
 	t.Cleanup(func() { _ = server.Close() })
 	b.settle()
 	if a, again := said("does not serve our calls"), said("serves our calls again"); a != 1 || again != 1 {

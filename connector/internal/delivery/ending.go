@@ -24,7 +24,7 @@ func (r *round) take(ctx context.Context, kind connector.Kind, steps []*step, re
 			if whole == nil && err.Ending == connector.Ambiguous {
 				r.knownComments(s, results[i].Comments)
 			}
-			r.failed(ctx, s, err)
+			r.failed(s, err)
 			continue
 		}
 		r.w.succeeded(kind, s.h.customer.ID, r.now)
@@ -125,7 +125,7 @@ func (r *round) commentsDone(ctx context.Context, s *step, results []connector.C
 			s.h.again = true
 			continue
 		}
-		r.halt(ctx, s, err)
+		r.halt(s, err)
 	}
 	return all
 }
@@ -142,7 +142,7 @@ func (r *round) segmentDone(s *step) {
 }
 
 // failed takes in that a step is not done.
-func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
+func (r *round) failed(s *step, err *connector.Error) {
 	if err.Ending == connector.Pending && !s.intends() {
 		r.intention(s, s.link, s.first(), s.deadline) // the job can find the ticket stale
 		r.undone(s.h, s.link.LinkKey, err)
@@ -156,7 +156,7 @@ func (r *round) failed(ctx context.Context, s *step, err *connector.Error) {
 		r.refusedStep(s, err)
 		return
 	}
-	r.halt(ctx, s, err)
+	r.halt(s, err)
 }
 
 // nothingDone takes in for the record and its comments that they are not done.
@@ -199,7 +199,7 @@ func (r *round) settleKey(h *hand, key journal.LinkKey) {
 }
 
 // halt ends the hand's part in the round for a reason that may pass.
-func (r *round) halt(ctx context.Context, s *step, err *connector.Error) {
+func (r *round) halt(s *step, err *connector.Error) {
 	switch err.Ending {
 	case connector.Pending:
 		s.h.wait(r.now.Add(max(err.Wait, jobPoll)))
