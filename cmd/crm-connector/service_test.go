@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -48,10 +50,15 @@ func newService(t *testing.T, crmURL string) (s *service, hooks string) {
 	s = &service{t: t, dir: t.TempDir(), socket: socket, admin: "127.0.0.1:" + freePort(t)}
 	text := fmt.Sprintf("admin: {listen: %q}\nsources: [{secret: s3cret}]\n"+
 		"destinations: [{adapter: sandbox, fresh_within: 100ms, settings: {url: %q}}]\n", s.admin, crmURL)
-	if err := os.WriteFile(filepath.Join(s.dir, defaultConfig), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	s.write(defaultConfig, text)
 	return s, "http://" + listener.Addr().String() + "/webhook"
+}
+
+func (s *service) write(name, content string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(content), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // start starts the program. Only the shell knows the process id that LISTEN_PID
@@ -80,8 +87,11 @@ func (s *service) stop() {
 
 // serviceStatus is what the test reads of the admin API.
 type serviceStatus struct {
-	Ready        bool
-	Config       struct{ Generation, Refused any }
+	Ready  bool
+	Config struct {
+		Generation int
+		Refused    string
+	}
 	Destinations []struct{ Backlog int }
 }
 
@@ -109,6 +119,55 @@ func getJSON(t *testing.T, url string, into any) error {
 	}
 	defer answer.Body.Close()
 	return json.NewDecoder(answer.Body).Decode(into)
+}
+
+// TestReloadOnSignalAndOnChange has a running program read its files again when it
+// is told to and when they change, and say which generation is active and why.
+func TestReloadOnSignalAndOnChange(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t, "http://127.0.0.1:9")
+	good, err := os.ReadFile(filepath.Join(s.dir, defaultConfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	defer s.stop()
+	generation := func(n int, refused string) func(serviceStatus) bool {
+		return func(st serviceStatus) bool {
+			return st.Ready && st.Config.Generation == n && (st.Config.Refused == "") == (refused == "") &&
+				strings.Contains(st.Config.Refused, refused)
+		}
+	}
+	s.await("the first generation", generation(1, ""))
+	if err := s.run.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.await("the second, by the signal", generation(2, ""))
+	s.write(defaultConfig, string(good)+"lisen: x\n")
+	s.await("a refusal, by the change", generation(2, `crm-connector.yaml:4:1: unknown key "lisen"; did you mean "listen"?`))
+	if m := s.metrics(); !strings.Contains(m, "config_refused 1\n") || !strings.Contains(m, "config_generation 2\n") {
+		t.Errorf("the metrics don't say that a configuration is refused:\n%s", m)
+	}
+	s.write(defaultConfig, string(good)+"businesses: []\n")
+	s.await("the third, by the change", generation(3, ""))
+	if m := s.metrics(); !strings.Contains(m, "config_refused 0\n") || !strings.Contains(m, "config_generation 3\n") {
+		t.Errorf("the metrics don't say that the third configuration is active:\n%s", m)
+	}
+}
+
+// metrics gives what a monitor reads.
+func (s *service) metrics() string {
+	s.t.Helper()
+	answer, err := http.Get("http://" + s.admin + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
 }
 
 // once takes from a request what lets the client send it again by itself: a broken
