@@ -57,7 +57,7 @@ func (r *round) apply(ctx context.Context) error {
 	}
 	for {
 		steps := r.ticketSteps()
-		if len(steps) == 0 || r.stopped {
+		if len(steps) == 0 {
 			return nil
 		}
 		if err := r.send(ctx, connector.KindTicket, steps); err != nil {
@@ -404,8 +404,10 @@ func (r *round) send(ctx context.Context, kind connector.Kind, steps []*step) er
 // refused: when the first half went through, the fault is in the second, which
 // then need not be sent whole.
 func (r *round) sendHalving(ctx context.Context, kind connector.Kind, steps []*step, faulty bool) (refused bool, err error) {
-	if r.stopped {
-		r.putBack(steps)
+	if r.ends() {
+		for _, s := range steps {
+			s.h.putBack()
+		}
 		return false, nil
 	}
 	if !faulty || len(steps) == 1 {
@@ -427,12 +429,6 @@ func (r *round) sendHalving(ctx context.Context, kind connector.Kind, steps []*s
 	}
 	second, err := r.sendHalving(ctx, kind, steps[half:], !refused)
 	return refused || second, err
-}
-
-func (r *round) putBack(steps []*step) {
-	for _, s := range steps {
-		s.h.again = true
-	}
 }
 
 // call makes one call to the adapter. The journal knows of every create before

@@ -21,6 +21,7 @@ func (r *round) take(ctx context.Context, kind connector.Kind, steps []*step, re
 		}
 		if err != nil {
 			refused = refused || err.Ending == connector.Refused
+			s.h.whole = s.h.whole || whole != nil
 			if whole == nil && err.Ending == connector.Ambiguous {
 				r.knownComments(s, results[i].Comments)
 			}
@@ -319,4 +320,5 @@ func (r *round) callFailed(err *connector.Error) {
 	if r.w.trouble(err) {
 		r.stopped = true
 	}
+	r.resting = r.resting || err.Ending == connector.Retry
 }

@@ -146,6 +146,9 @@ func (w *Worker) trouble(err *connector.Error) (paused bool) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.Now().Before(w.health.rest) && err.Wait == 0 {
+		return false // a call that was on its way when another one failed tells nothing new
+	}
 	w.health.failures++
 	if err.Ending == connector.Retry || w.health.failures > 2 {
 		w.restUntil(w.Now().Add(w.backoff(w.health.failures, err.Wait)))
@@ -187,6 +190,19 @@ func (w *Worker) backoff(failures int, wait time.Duration) time.Duration {
 // destination's: each attempt is a call that others could use.
 func (w *Worker) customerBackoff(attempts int, wait time.Duration) time.Duration {
 	return retry.Backoff{Min: 500 * time.Millisecond, Max: 15 * time.Minute, Rand: w.Rand}.Wait(attempts, wait)
+}
+
+// innocentAttempts is how often a call may fail whole before the customers in it
+// are held themselves; until then the destination's rest is enough.
+const innocentAttempts = 5
+
+// afterWhole is how long a customer is held whose call failed whole: the CRM is
+// the likelier cause, but a record can be, too.
+func (w *Worker) afterWhole(attempts int, wait time.Duration) time.Duration {
+	if attempts <= innocentAttempts {
+		return 0
+	}
+	return w.customerBackoff(attempts-innocentAttempts, wait)
 }
 
 // succeeded ends what was wrong, as far as a success of the kind shows.

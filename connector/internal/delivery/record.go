@@ -158,8 +158,12 @@ func (r *round) release(h *hand) {
 		rel.NotBefore = r.now // look again at once
 	case h.err != nil && h.err.Ending == connector.Broken:
 		// The pause does the waiting, and a person can end it.
+	case h.err != nil && h.whole:
+		rel.NotBefore = r.now.Add(r.w.afterWhole(rel.Attempts, h.err.Wait))
 	case h.err != nil:
 		rel.NotBefore = r.now.Add(r.w.customerBackoff(rel.Attempts, h.err.Wait))
+	case h.back && h.until.IsZero():
+		rel.Attempts, rel.StuckSince = h.claim.Attempts, h.claim.StuckSince
 	case !h.until.IsZero():
 		rel.Attempts, rel.StuckSince, rel.NotBefore = h.claim.Attempts, h.claim.StuckSince, h.until
 	case !h.moved():

@@ -41,9 +41,9 @@ func (r *round) look(ctx context.Context, asks []ask) {
 }
 
 func (r *round) lookOnce(ctx context.Context, kind connector.Kind, asks []ask) {
-	if r.stopped || r.w.Await(ctx) != nil {
+	if r.ends() || r.w.Await(ctx) != nil {
 		for _, a := range asks {
-			a.h.again = true
+			a.h.putBack()
 		}
 		return
 	}
@@ -74,6 +74,7 @@ func (r *round) lookOnce(ctx context.Context, kind connector.Kind, asks []ask) {
 		case e.Ending == connector.Refused && a.ref.Job == "":
 			r.refusedLook(a.h, kind, e)
 		case err != nil || found[i].Err == nil:
+			a.h.whole = err != nil
 			a.h.stop(e)
 		default:
 			a.take(found[i])

@@ -40,8 +40,9 @@ type round struct {
 	hands  []*hand
 	// delta is what the journal is to be told with the next write.
 	delta journal.Delta
-	// stopped says that the destination was paused while the round went on.
-	stopped bool
+	// stopped says that the destination was paused while the round went on, and
+	// resting that it does not answer: no further call goes out.
+	stopped, resting bool
 }
 
 // hand is one customer in hand.
@@ -80,8 +81,10 @@ type hand struct {
 	again    bool
 	progress bool
 	// deferred says that an event was moved to the state lane, blamed that the
-	// destination is to blame for a refusal.
-	deferred, blamed bool
+	// destination is to blame for a refusal, whole that a whole call failed.
+	deferred, blamed, whole bool
+	// back says that the round ended before the hand's turn.
+	back bool
 	// suspects are events that were refused: dead letters, if the destination is
 	// not to blame. refused says that the CRM refused anything.
 	suspects []suspect
@@ -94,6 +97,12 @@ func (h *hand) stop(err *connector.Error) {
 		h.err = err
 	}
 }
+
+// putBack leaves the hand to the next round: its turn did not come.
+func (h *hand) putBack() { h.again, h.back = true, true }
+
+// ends reports whether no further call goes out in this round.
+func (r *round) ends() bool { return r.stopped || r.resting }
 
 // halted reports whether the hand goes no further in this round.
 func (h *hand) halted() bool { return h.err != nil || !h.until.IsZero() || h.again }
