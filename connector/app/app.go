@@ -128,7 +128,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	a.allowReloads(taker)
 	down.add(a.stopCurrent)
 
-	server := serve(secured(hooks, &cfg.TLS, first.certificates), intake.Server(taker, a.log), fail)
+	server := serve(secured(limit(hooks, maxConnections), &cfg.TLS, first.certificates), intake.Server(taker, a.log), fail)
 	down.add(server.drain)
 	a.console.Ready()
 	a.log.WithFields(logrus.Fields{

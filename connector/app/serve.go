@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,6 +26,59 @@ func listen(ctx context.Context, given net.Listener, address string) (net.Listen
 		return given, nil
 	}
 	return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+}
+
+// maxConnections bounds the connections that anybody can open: each has its
+// buffers, and the beginning of a body that nobody has vouched for.
+const maxConnections = 1024
+
+// limited is a listener that accepts no further connection while many are open.
+type limited struct {
+	net.Listener
+	places chan struct{}
+	closed chan struct{}
+	close  func() error
+}
+
+func limit(l net.Listener, n int) net.Listener {
+	closed := make(chan struct{})
+	return &limited{
+		Listener: l, places: make(chan struct{}, n), closed: closed,
+		close: sync.OnceValue(func() error {
+			close(closed)
+			return l.Close()
+		}),
+	}
+}
+
+// Accept waits for a connection, and before that for a place.
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &placed{Conn: conn, leave: sync.OnceFunc(func() { <-l.places })}, nil
+}
+
+// Close lets nobody in any more.
+func (l *limited) Close() error { return l.close() }
+
+// placed is a connection that has a place.
+type placed struct {
+	net.Conn
+	leave func()
+}
+
+// Close ends the connection and frees its place.
+func (p *placed) Close() error {
+	defer p.leave()
+	return p.Conn.Close()
 }
 
 // closing closes a listener that nobody may have served, or a server already has.

@@ -31,6 +31,7 @@ var (
 	tooLarge    = &answer{http.StatusRequestEntityTooLarge, problem{Error: "the body is too large"}}
 	tooSlow     = &answer{http.StatusRequestTimeout, problem{Error: "the body took too long"}}
 	cutOff      = &answer{http.StatusBadRequest, problem{Error: "the body was cut off"}}
+	crowded     = &answer{http.StatusServiceUnavailable, problem{Error: "too much is being received now; send again"}}
 	unavailable = &answer{http.StatusServiceUnavailable, problem{Error: "the journal can't take events now; send again"}}
 )
 

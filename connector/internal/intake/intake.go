@@ -92,6 +92,8 @@ type Intake struct {
 	nowFunc func() time.Time
 	hooks   Hooks
 	table   atomic.Pointer[table]
+	// unverified is the room for long bodies that were not checked yet.
+	unverified *room
 
 	bodyLimit   int64
 	bodyTimeout time.Duration
@@ -118,7 +120,7 @@ func New(o Options) (*Intake, error) {
 		return nil, errors.New("make the intake: a journal and a log are needed")
 	}
 	in := &Intake{
-		journal: o.Journal, nowFunc: o.Now, hooks: o.Hooks,
+		journal: o.Journal, nowFunc: o.Now, hooks: o.Hooks, unverified: newRoom(unverifiedRoom),
 		bodyLimit: o.BodyLimit, bodyTimeout: o.BodyTimeout, retryAfter: o.RetryAfter,
 	}
 	if in.nowFunc == nil {
@@ -134,6 +136,9 @@ func New(o Options) (*Intake, error) {
 		in.retryAfter = DefaultRetryAfter
 	}
 	in.log = newQuietLog(o.Log.WithField("component", "intake"), in.nowFunc)
+	if in.bodyLimit >= unverifiedRoom {
+		in.unverified = newRoom(in.bodyLimit + 1) // At least one must fit.
+	}
 	if err := in.Update(o.Sources, o.Route); err != nil {
 		return nil, err
 	}

@@ -169,22 +169,24 @@ func TestBodyOfUnknownLengthIsLimited(t *testing.T) {
 func TestPlaceholderIsTakenFromThisMachineAlone(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
-		remote, forwarded string
-		status            int
-		reason            string
+		remote, forwarded, host string
+		status                  int
+		reason                  string
 	}{
-		{"127.0.0.1:4711", "", 200, "this machine"},
-		{"[::1]:4711", "", 200, "this machine by IPv6"},
-		{"[::ffff:127.0.0.1]:4711", "", 200, "this machine, mapped"},
-		{"192.0.2.1:4711", "", 401, "another machine"},
-		{"127.0.0.1:4711", "192.0.2.1", 401, "another machine through a proxy"},
-		{"pipe", "", 401, "who knows"},
+		{"127.0.0.1:4711", "", "localhost:8080", 200, "this machine"},
+		{"[::1]:4711", "", "[::1]:8080", 200, "this machine by IPv6"},
+		{"[::ffff:127.0.0.1]:4711", "", "127.0.0.1", 200, "this machine, mapped"},
+		{"192.0.2.1:4711", "", "127.0.0.1", 401, "another machine"},
+		{"127.0.0.1:4711", "192.0.2.1", "127.0.0.1", 401, "another machine through a proxy"},
+		{"127.0.0.1:4711", "", "evil.example:8080", 401, "a page that pointed its own name here"},
+		{"127.0.0.1:4711", "", "192.168.0.7:8080", 401, "an address that others can ask for, too"},
+		{"pipe", "", "127.0.0.1", 401, "who knows"},
 	}
 	for _, c := range cases {
 		b := setup(t)
 		r := httptest.NewRequest(http.MethodPost, "/demo", strings.NewReader(string(sample.Playground())))
 		r.Header.Set(sample.PlaygroundSignature())
-		r.RemoteAddr = c.remote
+		r.RemoteAddr, r.Host = c.remote, c.host
 		if c.forwarded != "" {
 			r.Header.Set("X-Forwarded-For", c.forwarded)
 		}
@@ -200,7 +202,7 @@ func TestSamplesAreNeverTooOldForTheDemo(t *testing.T) {
 	b.advance(200 * 24 * time.Hour)
 	r := httptest.NewRequest(http.MethodPost, "/demo", strings.NewReader(string(sample.Playground())))
 	r.Header.Set(sample.PlaygroundSignature())
-	r.RemoteAddr = "127.0.0.1:4711"
+	r.RemoteAddr, r.Host = "127.0.0.1:4711", "localhost:8080"
 	if w := b.do(r); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
@@ -367,8 +369,9 @@ func TestSlowClientIsCutOff(t *testing.T) {
 		request string
 		status  int
 	}{
-		{"POST /webhook HTTP/1.1\r\nHost: x\r\nX-Webhook-Signature: 00\r\n", http.StatusRequestTimeout},
+		{"POST /webhook HTTP/1.1\r\nHost: x\r\nX-Webhook-Signature: " + strings.Repeat("0", 64) + "\r\n", http.StatusRequestTimeout},
 		{"POST /webhook HTTP/1.1\r\nHost: x\r\n", http.StatusUnauthorized},
+		{"POST /webhook HTTP/1.1\r\nHost: x\r\nX-Webhook-Signature: 00\r\n", http.StatusUnauthorized},
 		{"PUT /nowhere HTTP/1.1\r\nHost: x\r\n", http.StatusNotFound},
 	}
 	for _, c := range cases {

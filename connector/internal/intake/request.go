@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/crm-connector/crm-connector/connector/internal/webhook"
@@ -23,10 +24,7 @@ func (in *Intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := refuse(r, src, in.bodyLimit)
 	var body []byte
 	if a == nil {
-		body, a = in.body(w, r)
-	}
-	if a == nil && !src.authentic(r, body) {
-		a = unauthorized
+		body, a = in.authentic(w, r, src)
 	}
 	if a == nil {
 		a = in.take(r.Context(), src, t.route, began, body)
@@ -51,7 +49,7 @@ func (in *Intake) finish(w http.ResponseWriter, r *http.Request, src *source, a 
 }
 
 // refuse looks at what can be told without the body: nil means to go on. A
-// request without any signature is not worth its body.
+// request without anything that can be a signature is not worth its body.
 func refuse(r *http.Request, src *source, limit int64) *answer {
 	switch encoding := r.Header.Get("Content-Encoding"); {
 	case src == nil:
@@ -62,7 +60,7 @@ func refuse(r *http.Request, src *source, limit int64) *answer {
 		return encoded
 	case r.ContentLength > limit:
 		return tooLarge
-	case !webhook.Signed(r.Header):
+	case !webhook.WellSigned(r.Header) && !src.isSample(r):
 		return unauthorized
 	}
 	return nil
@@ -79,9 +77,21 @@ func (in *Intake) limitTime(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(in.bodyTimeout))
 }
 
+// authentic reads the body and checks it. What a long body takes until then is
+// bounded over all requests, since anybody can send one.
+func (in *Intake) authentic(w http.ResponseWriter, r *http.Request, src *source) ([]byte, *answer) {
+	held := &holding{room: in.unverified, until: time.Now().Add(in.bodyTimeout)}
+	defer held.release()
+	body, a := in.body(w, r, held)
+	if a == nil && !src.authentic(r, body) {
+		return nil, unauthorized
+	}
+	return body, a
+}
+
 // body reads the request's body within its limits of size and time.
-func (in *Intake) body(w http.ResponseWriter, r *http.Request) ([]byte, *answer) {
-	body, err := readAll(http.MaxBytesReader(w, r.Body, in.bodyLimit), r.ContentLength)
+func (in *Intake) body(w http.ResponseWriter, r *http.Request, held *holding) ([]byte, *answer) {
+	body, err := readAll(http.MaxBytesReader(w, r.Body, in.bodyLimit), r.ContentLength, in.bodyLimit, held)
 	var large *http.MaxBytesError
 	switch {
 	case err == nil:
@@ -91,18 +101,46 @@ func (in *Intake) body(w http.ResponseWriter, r *http.Request) ([]byte, *answer)
 		return body, nil
 	case errors.As(err, &large):
 		return nil, tooLarge
+	case errors.Is(err, errNoRoom):
+		return nil, crowded
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, tooSlow
 	}
 	return nil, cutOff
 }
 
+// errNoRoom says that there was no room for a body while it may be read.
+var errNoRoom = errors.New("no room for the body")
+
+// holding is what one request has of the room for unverified bodies.
+type holding struct {
+	room  *room
+	until time.Time
+	bytes int64
+}
+
+// take takes the room for a whole body at once: two that wait for each other's
+// would never end.
+func (h *holding) take(bytes int64) error {
+	if !h.room.take(bytes, h.until) {
+		return errNoRoom
+	}
+	h.bytes = bytes
+	return nil
+}
+
+func (h *holding) release() {
+	if h.bytes > 0 {
+		h.room.give(h.bytes)
+	}
+}
+
 // readAll is io.ReadAll with room for a body of the length that was announced,
-// as far as that is modest.
-func readAll(r io.Reader, announced int64) ([]byte, error) {
+// as far as that is modest, and for a longer one when so much of it has come.
+func readAll(r io.Reader, announced, limit int64, held *holding) ([]byte, error) {
 	room := int64(firstRead)
 	if announced >= 0 {
-		room = min(announced+1, 16*firstRead)
+		room = min(announced+1, freeRoom)
 	}
 	body := make([]byte, 0, room)
 	for {
@@ -114,31 +152,56 @@ func readAll(r io.Reader, announced int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(body) == cap(body) {
-			body = append(body, 0)[:len(body)]
+		if len(body) < cap(body) {
+			continue
 		}
+		if len(body) >= freeRoom && held.bytes == 0 {
+			if announced < 0 {
+				announced = limit
+			}
+			if err := held.take(announced + 1); err != nil {
+				return nil, err
+			}
+		}
+		body = append(body, 0)[:len(body)]
 	}
 }
 
 // authentic reports whether the request is AISoule's, or the documentation's own
 // sample at a demo on this machine.
 func (s *source) authentic(r *http.Request, body []byte) bool {
-	return s.verifier.Verify(r.Header, body) ||
-		s.Placeholder && webhook.IsPlaceholder(r.Header) && isLocal(r)
+	return s.verifier.Verify(r.Header, body) || s.isSample(r)
 }
 
-// isLocal reports whether the request was made on this machine. One that a proxy
-// passed on comes from this machine only in appearance.
+// isSample reports whether the request is the documentation's sample, and this
+// the demo that takes it.
+func (s *source) isSample(r *http.Request) bool {
+	return s.Placeholder && webhook.IsPlaceholder(r.Header) && isLocal(r)
+}
+
+// isLocal reports whether the request was made on this machine and to it. One that
+// a proxy passed on comes from this machine only in appearance, and one to another
+// name was made by a page that pointed its own name here.
 func isLocal(r *http.Request) bool {
 	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
 		if r.Header.Get(name) != "" {
 			return false
 		}
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return false
+	remote, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && isLoopback(remote) && isOwnName(r.Host)
+}
+
+// isOwnName reports whether a Host header names this machine's loopback.
+func isOwnName(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
 	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.EqualFold(host, "localhost") || isLoopback(host)
+}
+
+func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
 }

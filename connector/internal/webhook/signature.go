@@ -102,9 +102,12 @@ func withoutPrefix(value string) string {
 	return strings.TrimSpace(value)
 }
 
-// Signed reports whether the request carries a signature at all, so that a body
-// without one need not be read.
+// Signed reports whether the request carries a signature at all.
 func Signed(header http.Header) bool { return len(values(header)) > 0 }
+
+// WellSigned reports whether the request carries anything of a signature's form,
+// so that a body without one need not be read.
+func WellSigned(header http.Header) bool { return len(signatures(header)) > 0 }
 
 // IsPlaceholder reports whether the request carries the literal signature of the
 // documentation's playground request, which proves nothing.
