@@ -2,7 +2,6 @@ package quota
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -21,8 +20,10 @@ type Ledger interface {
 
 // The arithmetic's constants.
 const (
-	// blockLife is how long reserved calls may be made; later they lapse.
-	blockLife = 2 * time.Second
+	// blockLife is how long reserved calls may be made; later they lapse. While the
+	// ledger is slow they live longer, up to maxBlockLife.
+	blockLife    = 2 * time.Second
+	maxBlockLife = 64 * time.Second
 	// blockShare bounds a block to this fraction of the narrowest window, since
 	// a crash wastes what is left of one.
 	blockShare = 20
@@ -81,6 +82,8 @@ type block struct {
 	// size is of the next block: it doubles while blocks are used up, so that a
 	// trickle reserves call by call and wastes nothing.
 	size int
+	// life is of the next block.
+	life time.Duration
 }
 
 // Counts sums up a governor's calls since its start.
@@ -100,7 +103,7 @@ func New(ctx context.Context, o Options) (*Governor, error) {
 	g := &Governor{
 		ledger: o.Ledger, late: o.Late, start: time.Now(),
 		turn: make(chan struct{}, 1), landed: make(chan struct{}, 1),
-		block: block{size: 1},
+		block: block{size: 1, life: blockLife},
 	}
 	if g.late <= 0 {
 		g.late = DefaultLate
@@ -126,7 +129,7 @@ func (g *Governor) restore(ctx context.Context) error {
 	for _, w := range g.windows {
 		longest = max(longest, w.hold+2*w.grain)
 	}
-	rs, err := g.ledger.Reserved(ctx, g.start.Add(-longest-g.late-blockLife))
+	rs, err := g.ledger.Reserved(ctx, g.start.Add(-longest-g.late-maxBlockLife))
 	if err != nil {
 		return fmt.Errorf("read reserved calls: %w", err)
 	}
@@ -279,16 +282,58 @@ func (g *Governor) reserve(ctx context.Context) error {
 	g.mu.Lock()
 	n := g.nextBlock()
 	g.mu.Unlock()
-	at := time.Now()
-	err := g.ledger.Reserve(ctx, journal.Reservation{At: at, Until: at.Add(blockLife), Calls: n})
+	until, err := g.write(ctx, n)
 	if err != nil {
-		return fmt.Errorf("reserve calls: %w", err)
+		return err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.counts.Reserved += int64(n)
-	g.block.left, g.block.until = n, at.Sub(g.start)+blockLife
+	g.block.left, g.block.until = n, until
 	return nil
+}
+
+// errSlow says that reserved calls had lapsed when their reservation was synced.
+var errSlow = fmt.Errorf("reserve calls: the journal took longer than %s", maxBlockLife)
+
+// write reserves calls and gives when they lapse. A ledger that needs more than
+// half of their life makes the next ones live longer; those that have lapsed
+// already are reserved again while that can help.
+func (g *Governor) write(ctx context.Context, calls int) (time.Duration, error) {
+	for {
+		g.mu.Lock()
+		life := g.block.life
+		g.mu.Unlock()
+		at := time.Now()
+		err := g.ledger.Reserve(ctx, journal.Reservation{At: at, Until: at.Add(life), Calls: calls})
+		if err != nil {
+			return 0, fmt.Errorf("reserve calls: %w", err)
+		}
+		took := time.Since(at)
+		g.mu.Lock()
+		g.block.life = nextLife(life, took)
+		g.mu.Unlock()
+		switch {
+		case took < life:
+			return at.Sub(g.start) + life, nil
+		case life >= maxBlockLife:
+			return 0, errSlow
+		case ctx.Err() != nil:
+			return 0, waitError(ctx)
+		}
+	}
+}
+
+// nextLife doubles a block's life until a commit that took so long uses less than
+// half of it, and shortens it when commits have become quick again.
+func nextLife(life, took time.Duration) time.Duration {
+	if took < life/8 {
+		return max(blockLife, life/2)
+	}
+	for took > life/2 && life < maxBlockLife {
+		life *= 2
+	}
+	return min(life, maxBlockLife)
 }
 
 // nextBlock is twice the last block when that was used up in time, else one
@@ -312,14 +357,11 @@ func (s *Slot) Sending(ctx context.Context) error {
 	if g.ledger == nil || len(g.windows) == 0 || g.now() < s.until {
 		return nil
 	}
-	at := time.Now()
-	if err := g.ledger.Reserve(ctx, journal.Reservation{At: at, Until: at.Add(blockLife), Calls: 1}); err != nil {
-		return fmt.Errorf("reserve calls: %w", err)
+	until, err := g.write(ctx, 1)
+	if err != nil {
+		return err
 	}
-	s.until = at.Sub(g.start) + blockLife
-	if g.now() >= s.until {
-		return errors.New("reserve calls: the journal took too long")
-	}
+	s.until = until
 	return nil
 }
 
