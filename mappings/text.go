@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -25,13 +26,26 @@ func clip(s string) string {
 	return s[:end] + "…"
 }
 
-// tidy makes a text fit to be a value: valid UTF-8 of a bounded length.
+// tidy makes a text fit to be a value: valid UTF-8 of a bounded length, without
+// the control characters that CRMs refuse a record for.
 func tidy(s string) string {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
+	if strings.ContainsFunc(s, isControl) {
+		s = strings.Map(func(r rune) rune {
+			if isControl(r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
 	return clip(s)
 }
+
+// isControl reports whether a character is one that no text needs. A line's end
+// and a tab are text.
+func isControl(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
 
 // appendText writes a value as people read it. Nothing and absent values write
 // nothing.
