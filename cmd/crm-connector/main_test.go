@@ -69,7 +69,7 @@ func serveEndpoint(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: endpoint NAME STATUS BODY")
 	}
-	status := map[string]int{"200": 200, "401": 401, "503": 503}[args[1]]
+	status := map[string]int{"200": 200, "401": 401, "404": 404, "503": 503}[args[1]]
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(args[2]))

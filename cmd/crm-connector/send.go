@@ -139,8 +139,11 @@ func (f *sendFlags) run(ctx context.Context, s streams) error {
 // help names the command that most probably explains the answers.
 func (f *sendFlags) help(r send.Report) string {
 	for answer := range r.Answers {
-		if strings.HasPrefix(answer, "401") {
+		switch {
+		case strings.HasPrefix(answer, "401"):
 			return program + " send --secret SECRET   # the secret is not that of the source"
+		case strings.HasPrefix(answer, "404"):
+			return program + " send --config " + f.config + "   # the path is that of no source; the configuration has it"
 		}
 	}
 	if len(r.Answers) == 1 && !r.Answered() {

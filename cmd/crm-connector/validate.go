@@ -64,7 +64,11 @@ func (v *verdict) tell(s streams, path string, asJSON bool) error {
 		}
 	}
 	if !v.OK {
-		return invalid(config.Problems(v.Problems), program+" schema config   # lets an editor find such mistakes")
+		kind := "mapping"
+		if slices.ContainsFunc(v.Problems, func(p config.Problem) bool { return p.File == path }) {
+			kind = "config"
+		}
+		return invalid(config.Problems(v.Problems), program+" schema "+kind+"   # lets an editor find such mistakes")
 	}
 	fmt.Fprintf(s.err, "%s is valid\n", path)
 	return nil
