@@ -17,7 +17,8 @@ package identity
 //     zoko.io/learning-article/whatsapp-id-brazil-mexico,
 //     support.whapi.cloud/help-desk/faq/specifics-of-sending-messages-to-numbers-of-different-countries
 //   - Argentina's mobile numbers carry a 9 after the country code, 549, and
-//     without it the same digits can be a landline, so nothing is joined.
+//     without it the same digits can be a landline, so nothing is joined by the
+//     digits alone.
 
 const (
 	mexicoLen   = len("525512345678")   // 52 and ten digits.
@@ -27,6 +28,9 @@ const (
 	mexicoOneID = mexicoLen + len("1")  // A Mexican id with the 1.
 	brazilNew   = brazilLen + len("9")  // A Brazilian mobile number of today.
 	brazilOld   = brazilNine + len("9") // The first of the old eight digits.
+
+	argentinaNine  = len("54")            // Where the mobile's 9 goes.
+	argentinaNewID = len("5491123456789") // 549 and ten digits.
 )
 
 // canonical gives the one of a line's spellings that stands for all of them in
@@ -39,6 +43,15 @@ func canonical(digits string) string {
 		return digits[:brazilNine] + "9" + digits[brazilNine:]
 	}
 	return digits
+}
+
+// candidate gives the one of a line's spellings that stands for all those that
+// can be meant, Argentina's too.
+func candidate(digits string) string {
+	if len(digits) == argentinaNewID && digits[:argentinaNine+1] == "549" {
+		return digits[:argentinaNine] + digits[argentinaNine+1:]
+	}
+	return canonical(digits)
 }
 
 // twin gives the other spelling of a line, empty where there is none.

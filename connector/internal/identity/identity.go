@@ -141,6 +141,21 @@ func PhoneKey(phone string) string {
 	return "p:" + canonical(e164[1:])
 }
 
+// MayBeOne reports whether two numbers can be one person's line: they match, or
+// they are Argentina's two spellings of the same national number. Where both can
+// be somebody's it is no proof, and takes evidence beside it.
+func MayBeOne(a, b string) bool {
+	x, xok := Normalise(a)
+	y, yok := Normalise(b)
+	return xok && yok && candidate(x[1:]) == candidate(y[1:])
+}
+
+// Rivals reports whether two user ids can't be one person's: they are of the same
+// form and differ. A person has one of each form, the plain one and the parent's.
+func Rivals(a, b string) bool {
+	return a != "" && b != "" && a != b && strings.Count(a, ".") == strings.Count(b, ".")
+}
+
 // CustomerKey gives the key under which a CRM knows the customer: of the number
 // where there is one, else of the user id, and empty where there is neither. Of
 // two joined spellings it takes the same one whichever was seen first, so that a

@@ -164,3 +164,37 @@ func BenchmarkKeys(b *testing.B) {
 		_ = identity.Keys(id)
 	}
 }
+
+func TestMayBeOne(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b   string
+		want   bool
+		reason string
+	}{
+		{"+541123456789", "5491123456789", true, "Argentina's two spellings"},
+		{"+541123456789", "5491123456780", false, "another national number"},
+		{"551187654321", "5511987654321", true, "Brazil's ninth digit"},
+		{"5215512345678", "525512345678", true, "Mexico's one"},
+		{"918856879188", "919999999999", false, "two people"},
+		{"", "", false, "nobody is nobody"},
+	} {
+		if got := identity.MayBeOne(c.a, c.b); got != c.want {
+			t.Errorf("MayBeOne(%q, %q) = %t: %s", c.a, c.b, got, c.reason)
+		}
+	}
+	for _, c := range []struct {
+		a, b   string
+		want   bool
+		reason string
+	}{
+		{"IN.1", "IN.2", true, "a person has one plain id"},
+		{"IN.1", "IN.1", false, "the same"},
+		{"IN.1", "IN.ENT.2", false, "a person has a plain id and a parent's"},
+		{"IN.1", "", false, "nothing contradicts nothing"},
+	} {
+		if got := identity.Rivals(c.a, c.b); got != c.want {
+			t.Errorf("Rivals(%q, %q) = %t: %s", c.a, c.b, got, c.reason)
+		}
+	}
+}

@@ -86,14 +86,34 @@ func (r *reader) known(p party) party {
 	if p.phone != "" && p.user != "" {
 		return p
 	}
-	also := r.party(customerNames)
-	if p.phone == "" && also.phone != r.number {
-		p.phone = also.phone
-	}
-	if p.user == "" {
-		p.user = also.user
+	sender := p
+	for _, name := range customerNames {
+		also := r.party([]string{name})
+		if r.isContent(name) || sender.contradicts(also) {
+			continue
+		}
+		if p.phone == "" && also.phone != r.number {
+			p.phone = also.phone
+		}
+		p.user = or(p.user, also.user)
 	}
 	return p
+}
+
+// isContent reports whether a member that may describe the customer is what the
+// message says: the cards of other people that a customer passes on. Without a
+// type they are told from WhatsApp's own contacts, which say the sender's id.
+func (r *reader) isContent(name string) bool {
+	if name != "contacts" || !r.kind.IsMessage() || r.messageType() != "contacts" {
+		return false
+	}
+	o := r.object(name)
+	return r.text("type", "message_type") != "" || o["wa_id"] == nil && o["user_id"] == nil
+}
+
+// contradicts reports whether two parties can't be the same person.
+func (p party) contradicts(q party) bool {
+	return p.phone != "" && q.phone != "" && !identity.MayBeOne(p.phone, q.phone) || identity.Rivals(p.user, q.user)
 }
 
 // subject gives the customer of an event that is no message. A campaign has
@@ -231,12 +251,16 @@ func Account(name string) string {
 }
 
 // contactName gives the customer's profile name. In what the business sent, the
-// sender's name is not the customer's.
-func (r *reader) contactName() string {
+// sender's name is not the customer's, and neither is that of a person who is
+// described and is somebody else.
+func (r *reader) contactName(customer party) string {
 	if s := r.text("contact_name", "customer_name", "profile_name"); s != "" {
 		return s
 	}
 	for _, name := range [...]string{"contact", "contacts", "customer"} {
+		if r.isContent(name) || customer.contradicts(r.party([]string{name})) {
+			continue
+		}
 		if s := personName(r.object(name)); s != "" {
 			return s
 		}

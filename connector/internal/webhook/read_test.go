@@ -179,6 +179,21 @@ func TestCustomerIsTheOtherSide(t *testing.T) {
 			"", "WhatsApp's own contacts",
 		},
 		{
+			"message.received", `{"message_id":"m","from_user_id":"IN.1","type":"contacts","contacts":[{"name":"Bob","phone":"+919999999999","wa_id":"919999999999"}]}`,
+			connector.Identity{UserID: "IN.1"},
+			"", "a card that the customer passes on is somebody else's",
+		},
+		{
+			"message.received", `{"message_id":"m","sender":"918856879188","type":"contacts","contacts":[{"name":"Bob","user_id":"IN.222"}]}`,
+			connector.Identity{Phone: customer},
+			"", "a card's user id is somebody else's",
+		},
+		{
+			"message.received", `{"message_id":"m","sender":"918856879188","type":"text","body":"x","contacts":[{"wa_id":"919999999999","user_id":"IN.222"}]}`,
+			connector.Identity{Phone: customer},
+			"", "who has another number is not the sender",
+		},
+		{
 			"message.received", `{"message_id":"m","sender":918856879188}`,
 			connector.Identity{Phone: customer},
 			"", "a number as a JSON number",
@@ -453,5 +468,26 @@ func TestMessagesWithoutAnID(t *testing.T) {
 	long := read(t, wrap("message.received", `{"sender":"918856879188","message_id":"`+strings.Repeat("x", 300)+`"}`))
 	if id := long.Event.Message.ID; len(id) > 100 {
 		t.Errorf("an id of %d bytes was kept", len(id))
+	}
+}
+
+// TestNamesOfOthers reads no name of somebody else as the customer's.
+func TestNamesOfOthers(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ data, want, reason string }{
+		{`{"message_id":"m","sender":"918856879188","type":"contacts","contacts":[{"name":"Bob"}]}`, "", "a card"},
+		{
+			`{"message_id":"m","sender":"918856879188","body":"x","contacts":[{"wa_id":"919999999999","profile":{"name":"Bob"}}]}`,
+			"", "another number",
+		},
+		{
+			`{"message_id":"m","sender":"918856879188","body":"x","contacts":[{"wa_id":"918856879188","profile":{"name":"Asha"}}]}`,
+			"Asha", "the sender's own",
+		},
+	}
+	for _, c := range cases {
+		if got := read(t, wrap("message.received", c.data)).Event.ContactName; got != c.want {
+			t.Errorf("%s: name %q, want %q: %s", c.data, got, c.want, c.reason)
+		}
 	}
 }

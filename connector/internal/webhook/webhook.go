@@ -107,7 +107,7 @@ func (r *reader) read(raw []byte) (Reading, error) {
 	customer, business := r.sides()
 	e.Identity = connector.Identity{Phone: customer.phone, UserID: customer.user}
 	e.Account = r.account(business)
-	e.ContactName = r.contactName()
+	e.ContactName = r.contactName(customer)
 	if r.kind.IsMessage() {
 		e.Message = r.message(e.Time)
 		if err := complete(&e, raw); err != nil {
