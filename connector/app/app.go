@@ -61,7 +61,10 @@ type App struct {
 	current atomic.Pointer[setup]
 	// reloads lets one reload happen at a time; intake is nil while none may.
 	reloads sync.Mutex
-	intake  *intake.Intake
+	// takeover is held while new destinations take over, and while an operator's
+	// word to one is carried out.
+	takeover chan struct{}
+	intake   *intake.Intake
 }
 
 // New checks the configuration and all that it names. It does no I/O but to read
@@ -71,7 +74,8 @@ func New(o Options) (*App, error) {
 	if o.Config == nil || o.Log == nil {
 		return nil, errors.New("make the connector: a configuration and a log are needed")
 	}
-	a := &App{options: o, log: o.Log, console: console.New(console.Options{Version: o.Version, Log: o.Log})}
+	a := &App{options: o, log: o.Log, takeover: make(chan struct{}, 1)}
+	a.console = console.New(console.Options{Version: o.Version, Hosts: o.Config.Admin.Hosts, Log: o.Log})
 	first, err := a.prepare(o.Config, 1)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,9 @@ type destination struct {
 	config   *config.Destination
 	log      logrus.FieldLogger
 	metrics  *console.Metrics
+	// decide carries an operator's word out at the destination of this name that
+	// works now, which a reload may just have made another.
+	decide func(ctx context.Context, name string, do func(*destination) error) error
 
 	mapping   *mappings.Mapping
 	adapter   connector.Adapter
@@ -57,7 +60,7 @@ const maxRedirects = 3
 // newDestination makes a destination's parts as far as they need no journal.
 func (a *App) newDestination(business string, c *config.Destination) (*destination, error) {
 	d := &destination{
-		name: c.Name, business: business, config: c, metrics: a.console.Metrics(),
+		name: c.Name, business: business, config: c, metrics: a.console.Metrics(), decide: a.decide,
 		log: a.log.WithFields(logrus.Fields{"component": "delivery", "destination": c.Name}),
 	}
 	var err error
@@ -210,11 +213,13 @@ func (d *destination) Status() console.Status {
 
 // Pause stops deliveries until a person resumes them.
 func (d *destination) Pause(ctx context.Context, reason string) error {
-	return d.worker.Pause(ctx, reason)
+	return d.decide(ctx, d.name, func(d *destination) error { return d.worker.Pause(ctx, reason) })
 }
 
 // Resume ends a pause.
-func (d *destination) Resume(ctx context.Context) error { return d.worker.Resume(ctx) }
+func (d *destination) Resume(ctx context.Context) error {
+	return d.decide(ctx, d.name, func(d *destination) error { return d.worker.Resume(ctx) })
+}
 
 // Wake tells the worker that something may be due.
 func (d *destination) Wake() { d.worker.Wake() }

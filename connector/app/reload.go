@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +92,7 @@ func unchangeable(old, c *config.Config) config.Problems {
 		}
 	}
 	same("listen", old.Listen == c.Listen)
-	same("admin", old.Admin.Listen == c.Admin.Listen)
+	same("admin", old.Admin.Listen == c.Admin.Listen && slices.Equal(old.Admin.Hosts, c.Admin.Hosts))
 	same("data", old.Data == c.Data)
 	same("body_limit", old.BodyLimit == c.BodyLimit)
 	same("tls", old.TLS.CertFile == c.TLS.CertFile && old.TLS.KeyFile == c.TLS.KeyFile &&
@@ -103,6 +105,8 @@ func unchangeable(old, c *config.Config) config.Problems {
 // replace stops the old destinations and starts the new ones. There is no way
 // back any more: while the journal can't be read it waits.
 func (a *App) replace(ctx context.Context, next *setup) {
+	a.takeover <- struct{}{}
+	defer func() { <-a.takeover }()
 	a.current.Load().stop()
 	for {
 		err := next.open(ctx, a.journal)
@@ -119,4 +123,20 @@ func (a *App) replace(ctx context.Context, next *setup) {
 	next.start()
 	a.current.Store(next)
 	a.show(next)
+}
+
+// decide carries an operator's word out. During a reload it waits for the new
+// destination: the old one's state has been handed on already.
+func (a *App) decide(ctx context.Context, name string, do func(*destination) error) error {
+	select {
+	case a.takeover <- struct{}{}:
+		defer func() { <-a.takeover }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the reload: %w", ctx.Err())
+	}
+	d := a.current.Load().byName[name]
+	if d == nil {
+		return fmt.Errorf("destination %s: the configuration has none of that name any more", name)
+	}
+	return do(d)
 }

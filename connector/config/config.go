@@ -85,6 +85,8 @@ type Admin struct {
 	located
 	// Listen is the address of the pages, /healthz, /readyz and /metrics.
 	Listen string `yaml:"listen"`
+	// Hosts are the names with a dot that the pages are asked for by. Addresses and names without a dot always work; other names are refused, since any page could point its own here.
+	Hosts []string `yaml:"hosts"`
 }
 
 // Log says what is logged and how.

@@ -84,6 +84,8 @@ type Options struct {
 	// Version is the build's, as people read it.
 	Version string
 	Log     logrus.FieldLogger
+	// Hosts are the names besides addresses and localhost that it is asked by.
+	Hosts []string
 	// Now is the clock, time.Now when nil.
 	Now func() time.Time
 }
@@ -91,6 +93,7 @@ type Options struct {
 // Console is the handler of the admin listener.
 type Console struct {
 	version string
+	hosts   []string
 	log     logrus.FieldLogger
 	nowFunc func() time.Time
 	started time.Time
@@ -108,7 +111,7 @@ var _ http.Handler = (*Console)(nil)
 
 // New makes a console that has nothing to show yet.
 func New(o Options) *Console {
-	c := &Console{version: o.Version, log: o.Log.WithField("component", "console"), nowFunc: o.Now}
+	c := &Console{version: o.Version, hosts: o.Hosts, log: o.Log.WithField("component", "console"), nowFunc: o.Now}
 	if c.nowFunc == nil {
 		c.nowFunc = time.Now
 	}

@@ -93,7 +93,7 @@ func setup(t *testing.T) *bundle {
 	logger, hook := logtest.NewNullLogger()
 	logger.SetLevel(logrus.DebugLevel)
 	b := &bundle{
-		Console:     console.New(console.Options{Version: "1.2.3", Log: logger, Now: func() time.Time { return noon }}),
+		Console:     console.New(console.Options{Version: "1.2.3", Hosts: []string{"connector.internal", "example.com"}, Log: logger, Now: func() time.Time { return noon }}),
 		journal:     &fakeJournal{},
 		destination: &fakeDestination{status: console.Status{Generation: "abc"}}, log: hook,
 	}
@@ -291,7 +291,10 @@ func TestForeignPagesAreRefused(t *testing.T) {
 		{loopback, "localhost:8090", "", 200, "by name"},
 		{loopback, "[::1]:8090", "", 200, "by IPv6 address"},
 		{loopback, "evil.example:8090", "", 403, "a name that was pointed at 127.0.0.1"},
-		{private, "connector.internal:8090", "", 200, "a name in a private network"},
+		{private, "evil.example:8090", "same-origin", 403, "a name that was pointed at a container"},
+		{private, "connector.internal:8090", "", 200, "a name that the configuration lists"},
+		{private, "connector:8090", "", 200, "a name that no page on the internet has"},
+		{private, "[fd00::2]:8090", "", 200, "an address"},
 		{loopback, "127.0.0.1:8090", "cross-site", 403, "a form on another site"},
 		{loopback, "127.0.0.1:8090", "same-origin", 200, "our own page"},
 	}

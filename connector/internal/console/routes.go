@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -40,7 +42,7 @@ func (c *Console) routes() http.Handler {
 	} {
 		mux.Handle(pattern, c.api(h))
 	}
-	return guardHost(http.NewCrossOriginProtection().Handler(mux))
+	return c.guardHost(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // health says that the process lives.
@@ -110,32 +112,28 @@ func (c *Console) wrong(r *http.Request, err error) (int, any) {
 	return status, map[string]string{"error": text}
 }
 
-// guardHost refuses requests that reached a loopback listener under a foreign
-// name: a page in the operator's browser can point its own name at 127.0.0.1.
-func guardHost(next http.Handler) http.Handler {
+// guardHost refuses requests under a foreign name: a page in the operator's
+// browser can point its own name at any address that the browser reaches.
+func (c *Console) guardHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if onLoopback(r) && !isOwnName(r.Host) {
-			say(w, http.StatusForbidden, "ask by address or as localhost; a proxy must send such a Host too")
+		if !c.isOwnName(r.Host) {
+			say(w, http.StatusForbidden, "ask by address or as localhost, or list the name under admin.hosts")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func onLoopback(r *http.Request) bool {
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	return ok && local.IP.IsLoopback()
-}
-
-func isOwnName(host string) bool {
+// isOwnName reports whether a Host header is one that no page can have: an
+// address, a name without a dot, or one that the configuration lists.
+func (c *Console) isOwnName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	if host == "localhost" || host == "" {
+	if _, err := netip.ParseAddr(trimBrackets(host)); err == nil || !strings.Contains(host, ".") {
 		return true
 	}
-	_, err := netip.ParseAddr(trimBrackets(host))
-	return err == nil
+	return slices.ContainsFunc(c.hosts, func(own string) bool { return strings.EqualFold(own, host) })
 }
 
 func trimBrackets(host string) string {
