@@ -28,6 +28,8 @@ type fakeJournal struct {
 	listed   []journal.Listed
 	asked    journal.Filter
 	requeued string
+	// removed are destinations that the configuration does not have.
+	removed []string
 }
 
 func (f *fakeJournal) Event(_ context.Context, id int64) (journal.Stored, []journal.Outcome, error) {
@@ -44,8 +46,12 @@ func (f *fakeJournal) List(_ context.Context, ask journal.Filter) ([]journal.Lis
 	return f.listed, f.err
 }
 
+func (f *fakeJournal) Destinations(context.Context) ([]string, error) {
+	return append([]string{"desk"}, f.removed...), f.err
+}
+
 func (f *fakeJournal) Quarantine(context.Context, int) ([]journal.QuarantinedElement, error) {
-	return []journal.QuarantinedElement{{ID: 3, Source: "webhook", At: noon, Reason: "not JSON", Raw: []byte("Hello Maria")}}, f.err
+	return []journal.QuarantinedElement{{ID: 3, Source: "webhook", At: noon, Reason: "not JSON", Raw: []byte("Hello Maria"), Size: 11}}, f.err
 }
 
 func (f *fakeJournal) Counts(context.Context, string) (journal.Counts, error) {

@@ -202,16 +202,19 @@ func (c *Console) event(r *http.Request) (any, error) {
 }
 
 // namedOutcomes says at which destination each outcome is. The journal does not
-// name them beside an event; with one destination there is nothing to ask.
+// name them beside an event, and some may be at one that was removed.
 func (v *View) namedOutcomes(
 	ctx context.Context, e *connector.Event, outcomes []journal.Outcome,
 ) ([]outcomeAnswer, error) {
 	answers := make([]outcomeAnswer, 0, len(outcomes))
-	if len(v.Destinations) == 1 && len(outcomes) == 1 {
-		return append(answers, outcomeOf(v.Destinations[0].About().Name, &outcomes[0])), nil
+	if len(outcomes) == 0 {
+		return answers, nil
 	}
-	for _, d := range v.Destinations {
-		name := d.About().Name
+	names, err := v.Journal.Destinations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
 		f := journal.Filter{Destination: name, Customer: e.CustomerKey, Before: e.ID + 1, Limit: 1}
 		found, err := v.Journal.List(ctx, f)
 		if err != nil {
@@ -252,7 +255,7 @@ func (c *Console) quarantine(r *http.Request) (any, error) {
 	}
 	answers := make([]quarantinedAnswer, 0, len(elements))
 	for _, e := range elements {
-		a := quarantinedAnswer{ID: e.ID, Source: e.Source, At: e.At, Reason: e.Reason, Size: len(e.Raw)}
+		a := quarantinedAnswer{ID: e.ID, Source: e.Source, At: e.At, Reason: e.Reason, Size: e.Size}
 		if q.Get("webhooks") == "show" {
 			a.Webhook = string(e.Raw)
 		}

@@ -366,6 +366,9 @@ type Reader interface {
 	Event(ctx context.Context, id int64) (Stored, []Outcome, error)
 	// List gives events in order of acceptance, newest first.
 	List(ctx context.Context, f Filter) ([]Listed, error)
+	// Destinations names every destination that the journal knows, also those
+	// that no configuration has any more, in order.
+	Destinations(ctx context.Context) ([]string, error)
 	// Quarantine gives quarantined elements, newest first.
 	Quarantine(ctx context.Context, limit int) ([]QuarantinedElement, error)
 	// Counts sums up a destination. It may look at every row: a person asked.
@@ -396,8 +399,14 @@ type QuarantinedElement struct {
 	Source string
 	At     time.Time
 	Reason string
-	Raw    []byte
+	// Raw is the element as it came, or its first QuarantineShown bytes, and Size
+	// how long it was.
+	Raw  []byte
+	Size int
 }
+
+// QuarantineShown bounds what a list gives of each quarantined element.
+const QuarantineShown = 16 << 10
 
 // Counts is a destination's sum.
 type Counts struct {

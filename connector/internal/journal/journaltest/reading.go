@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/crm-connector/crm-connector/connector"
@@ -26,6 +27,27 @@ var readerCases = map[string]func(*rig){
 	"an event that is not there": func(r *rig) {
 		_, _, err := r.j.Event(r.Context(), 42)
 		want(r, "not found", errors.Is(err, journal.ErrNotFound), true)
+	},
+	"every destination is named": func(r *rig) {
+		_, err := r.j.Open(r.Context(), crm)
+		r.ok(err)
+		elsewhere := said(alice, "m1")
+		elsewhere.To = []string{"removed"}
+		r.accept(elsewhere)
+		known, err := r.j.Destinations(r.Context())
+		r.ok(err)
+		want(r, "the destinations", slices.Contains(known, crm) && slices.Contains(known, "removed"), true)
+		want(r, "in order", slices.IsSorted(known), true)
+	},
+	"a list gives little of a long quarantined element": func(r *rig) {
+		long := journal.Entry{Raw: make([]byte, 1<<20), Quarantine: "it is no JSON"}
+		_, err := r.j.Append(r.Context(), r.j.Mark(), []journal.Entry{long})
+		r.ok(err)
+		list, err := r.j.Quarantine(r.Context(), 10)
+		r.ok(err)
+		want(r, "elements", len(list), 1)
+		want(r, "what is given", len(list[0].Raw), journal.QuarantineShown)
+		want(r, "its size", list[0].Size, 1<<20)
 	},
 	"filters": func(r *rig) {
 		a1 := r.accept(said(alice, "m1"))

@@ -281,6 +281,19 @@ func (s *session) outcomeFor(sr *search, event, customer int64) (journal.Outcome
 	return none, sr.State == "" && len(all) == 0, nil
 }
 
+// Destinations names every destination that the journal knows, in order.
+func (j *Journal) Destinations(ctx context.Context) ([]string, error) {
+	var out []string
+	err := j.group.do(ctx, true, func(s *session) error {
+		out = nil
+		return s.each(func(r row) error {
+			out = append(out, r.text(0))
+			return nil
+		}, `SELECT n.text FROM destinations d JOIN names n ON n.id = d.id ORDER BY n.text`)
+	})
+	return out, said("list the destinations", err)
+}
+
 // Quarantine gives quarantined elements, newest first.
 func (j *Journal) Quarantine(ctx context.Context, limit int) ([]journal.QuarantinedElement, error) {
 	if limit <= 0 || limit > pageLimit {
@@ -299,11 +312,12 @@ func (s *session) quarantined(limit int) ([]journal.QuarantinedElement, error) {
 	var out []journal.QuarantinedElement
 	err := s.each(func(r row) error {
 		out = append(out, journal.QuarantinedElement{
-			ID: r.int(0), Source: r.text(1), At: r.time(2), Reason: r.text(3), Raw: r.blob(4),
+			ID: r.int(0), Source: r.text(1), At: r.time(2), Reason: r.text(3), Raw: r.blob(4), Size: int(r.int(5)),
 		})
 		return nil
-	}, `SELECT q.id, coalesce(n.text, ''), q.at, q.reason, q.raw
-		FROM quarantine q LEFT JOIN names n ON n.id = q.source ORDER BY q.id DESC LIMIT ?`, limit)
+	}, `SELECT q.id, coalesce(n.text, ''), q.at, q.reason, substr(q.raw, 1, ?), length(q.raw)
+		FROM quarantine q LEFT JOIN names n ON n.id = q.source ORDER BY q.id DESC LIMIT ?`,
+		journal.QuarantineShown, limit)
 	return out, err
 }
 
