@@ -173,6 +173,19 @@ func (a *App) show(s *setup) {
 		v.Destinations = append(v.Destinations, d)
 	}
 	a.console.Show(v)
+	a.warnOfRemoved(&v)
+}
+
+// warnOfRemoved tells of events that wait for a destination that nobody works.
+func (a *App) warnOfRemoved(v *console.View) {
+	removed, err := v.Removed(context.Background())
+	if err != nil {
+		a.log.WithError(err).Warn("the journal's destinations can't be read")
+	}
+	for _, d := range removed {
+		a.log.WithField("destination", d.Name).WithField("events", d.Backlog).
+			Warn("events wait for a destination that the configuration does not have; give one its old name to deliver them")
+	}
 }
 
 // wake tells the destination's worker that something came for it.

@@ -193,6 +193,14 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 			set(quarantined, float64(counts.Quarantined))
 		}
 	}
+	removed, err := v.Removed(ctx)
+	if err != nil {
+		return // As above.
+	}
+	for _, d := range removed {
+		set(backlog, float64(d.Backlog), d.Name)
+		set(oldest, age(c.nowFunc(), d.Oldest), d.Name)
+	}
 }
 
 // narrowest gives the windows by their length. Of two of the same length only the

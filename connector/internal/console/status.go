@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/crm-connector/crm-connector/connector/internal/journal"
@@ -17,6 +18,42 @@ type statusAnswer struct {
 	Config       configAnswer        `json:"config"`
 	Journal      journalAnswer       `json:"journal"`
 	Destinations []destinationAnswer `json:"destinations"`
+	// Removed are destinations that the configuration does not have, and that
+	// events wait for all the same.
+	Removed []Removed `json:"removed_destinations,omitempty"`
+}
+
+// Removed is a destination that events wait for and nobody works.
+type Removed struct {
+	Name    string    `json:"name"`
+	Backlog int64     `json:"backlog"`
+	Oldest  time.Time `json:"oldest_pending,omitzero"`
+}
+
+// Removed gives the destinations that the configuration does not have any more,
+// or under another name, and that have events pending.
+func (v *View) Removed(ctx context.Context) ([]Removed, error) {
+	if v.Journal == nil {
+		return nil, nil
+	}
+	names, err := v.Journal.Destinations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var removed []Removed
+	for _, name := range names {
+		if slices.ContainsFunc(v.Destinations, func(d Destination) bool { return d.About().Name == name }) {
+			continue
+		}
+		counts, err := v.Journal.Counts(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if n := counts.Events[journal.StatePending]; n > 0 {
+			removed = append(removed, Removed{name, n, counts.OldestPending})
+		}
+	}
+	return removed, nil
 }
 
 // configAnswer says which configuration is active, and why a newer one is not.
@@ -82,7 +119,9 @@ func (c *Console) status(r *http.Request) (any, error) {
 		a.Journal = journalAnswer{counts.Accepted, counts.Quarantined}
 		a.Destinations = append(a.Destinations, c.destinationAnswer(d, &counts))
 	}
-	return a, nil
+	var err error
+	a.Removed, err = v.Removed(r.Context())
+	return a, err
 }
 
 // answerFor gives one destination's part of the status.
