@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"syscall"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -66,15 +65,8 @@ func runApp(ctx context.Context, path string, options app.Options) error {
 	if badConfig || badMapping {
 		return invalid(err, program+" validate --config "+path)
 	}
-	return failed(fmt.Errorf("run the connector: %w", err), helpRun(err, path))
-}
-
-// helpRun names the command that tells most about why the connector can't run.
-func helpRun(err error, path string) string {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return program + " health --config " + path + "   # is one running already? else change the address in " + path
-	}
-	return program + " validate --config " + path
+	// The files are right, so it is the machine, and mostly another connector.
+	return failed(fmt.Errorf("run the connector: %w", err), program+" health --config "+path+"   # is one running already?")
 }
 
 // runWatching runs the connector, and lets it read its files again whenever they
