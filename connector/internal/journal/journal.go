@@ -47,12 +47,17 @@ type Intake interface {
 	// Mark is taken when a request begins.
 	Mark() Mark
 	// Append writes all entries in one synced commit, or none. Concurrent calls
-	// share commits. For each entry, in order: an exact re-send is Duplicate;
-	// an event older than DuplicateReach, or an entry that has a Quarantine
-	// reason already, is Quarantined; everything else is Accepted, given to its
-	// customer (found or made by any of its identities), numbered as a revision
-	// when its id and type were there before with other content, and made
-	// pending at its routes.
+	// share commits. For each entry, in order: an exact re-send is Duplicate,
+	// unless what was sent before is in the quarantine and can be used now; an
+	// event older than DuplicateReach, or an entry that has a Quarantine reason
+	// already, is Quarantined. What says the same as an earlier event of the same
+	// customer, message id and type is Duplicate too, whatever source, dialect,
+	// time or link it came with; that one is made pending at the routes it did
+	// not have. Everything else is Accepted, given to its customer (found or made
+	// by any of its identities; a receipt without any goes to its message's),
+	// numbered as a revision when its id and type were there before and said
+	// something else, and made pending at its routes. The first words of a
+	// message.sent are no revision of the same without words.
 	Append(ctx context.Context, began Mark, entries []Entry) ([]Receipt, error)
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/crm-connector/crm-connector/connector"
+	"github.com/crm-connector/crm-connector/connector/internal/journal"
 )
 
 // customerOf gives the key of the customer that an event was given to.
@@ -95,6 +96,49 @@ var customerCases = map[string]func(*rig){
 		w := receipt("", "m1", connector.StatusRead)
 		want(r, "customer", r.customerOf(w), key)
 	},
+	"a receipt of another number is that one's, and shares nothing": func(r *rig) {
+		first := r.customerOf(receipt(alice, "g1", connector.StatusSent))
+		other := receipt(bob, "g1", connector.StatusFailed)
+		other.Error = 131050
+		st := r.stored(r.accept(other))
+		want(r, "bob's own", st.Event.CustomerKey, "wa:918856879199")
+		want(r, "bob's own status", st.Event.State.MessageStatus, "")
+		want(r, "bob's words", r.customerOf(said(bob, "m9")), "wa:918856879199")
+		id := r.accept(said(alice, "m10"))
+		want(r, "alice", r.stored(id).Event.CustomerKey, first)
+		want(r, "alice's consent", r.stored(id).Event.State.Consent, "")
+		sent := r.append(receipt(bob, "g1", connector.StatusSent))[0]
+		want(r, "the same receipt of another participant", sent.Fate, journal.Accepted)
+	},
+	"a number with another user id was given to somebody else": func(r *rig) {
+		with := func(id, user string, at time.Time) webhook {
+			w := said(alice, id)
+			w.User, w.At = user, at
+			return w
+		}
+		first := r.customerOf(with("m1", "IN.1", start))
+		second := r.customerOf(with("m2", "IN.2", start.Add(time.Second)))
+		want(r, "the new owner is the old one", second == first, false)
+		want(r, "the number alone", r.customerOf(said(alice, "m3")), second)
+		want(r, "a late message of the old owner", r.customerOf(with("m4", "IN.1", start.Add(-time.Minute))), first)
+		want(r, "the number stays", r.customerOf(said(alice, "m5")), second)
+		want(r, "a parent's id is no other person's", r.customerOf(with("m6", "IN.ENT.2", start.Add(2*time.Second))), second)
+	},
+	"a late receipt gives nobody a number back": func(r *rig) {
+		first := r.customerOf(receipt(alice, "m1", connector.StatusSent))
+		moved := said(alice, "m2")
+		moved.NewPhone = bob
+		r.accept(moved)
+		r.clock.advance(time.Minute)
+		want(r, "the receipt", r.customerOf(receipt(alice, "m1", connector.StatusRead)), first)
+		want(r, "the number's new owner", r.customerOf(said(alice, "m3")) == first, false)
+	},
+	"a known customer's late receipt finds its message": func(r *rig) {
+		r.accept(receipt(alice, "m1", connector.StatusRead))
+		r.clock.advance(3 * 24 * time.Hour)
+		st := r.stored(r.accept(receipt(alice, "m1", connector.StatusFailed)))
+		want(r, "status", st.Status, connector.StatusRead)
+	},
 	"a customer's message belongs to its sender, whatever its id": func(r *rig) {
 		first := r.customerOf(said(alice, "m1"))
 		want(r, "one customer", r.customerOf(said(bob, "m1")) == first, false)
@@ -136,6 +180,14 @@ var stateCases = map[string]func(*rig){
 		late := said(alice, "m0")
 		late.At = start.Add(-time.Hour)
 		r.accept(late)
+		e := r.stored(r.accept(said(alice, "m2"))).Event
+		want(r, "last message", e.State.LastCustomerMessage, start)
+	},
+	"a time in the far future is shown and not believed": func(r *rig) {
+		w := said(alice, "m1")
+		w.At = start.Add(1000 * 24 * time.Hour)
+		id := r.accept(w)
+		want(r, "shown", r.stored(id).Event.Time, w.At)
 		e := r.stored(r.accept(said(alice, "m2"))).Event
 		want(r, "last message", e.State.LastCustomerMessage, start)
 	},

@@ -53,14 +53,33 @@ var intakeCases = map[string]func(*rig){
 		r.ok(err)
 		want(r, "receipt", receipts[0], journal.Receipt{Fate: journal.Duplicate, ID: id})
 	},
-	"the same body at another source is another event": func(r *rig) {
+	"the same message at another source is new only to that one's destinations": func(r *rig) {
 		first := r.accept(said(alice, "m1"))
-		e := r.entry(said(alice, "m1"))
+		w := said(alice, "m1")
+		w.To = []string{crm, "other"}
+		e := r.entry(w)
 		e.Event.Source = "second"
-		receipts, err := r.j.Append(r.Context(), r.j.Mark(), []journal.Entry{e})
+		for range 2 {
+			receipts, err := r.j.Append(r.Context(), r.j.Mark(), []journal.Entry{e})
+			r.ok(err)
+			want(r, "receipt", receipts[0], journal.Receipt{Fate: journal.Duplicate, ID: first})
+		}
+		want(r, "pending here", r.counts().Events[journal.StatePending], 1)
+		_, outcomes, err := r.j.Event(r.Context(), first)
 		r.ok(err)
-		want(r, "fate", receipts[0].Fate, journal.Accepted)
-		want(r, "is numbered apart", receipts[0].ID != first, true)
+		want(r, "destinations", len(outcomes), 2)
+	},
+	"what was put aside is taken once it can be used": func(r *rig) {
+		w := said(alice, "m1")
+		w.At = start
+		r.clock.advance(40 * 24 * time.Hour)
+		want(r, "with a wrong clock", r.append(w)[0].Fate, journal.Quarantined)
+		want(r, "still", r.append(w)[0].Fate, journal.Duplicate)
+		r.clock.advance(-40 * 24 * time.Hour)
+		got := r.append(w)[0]
+		want(r, "with a right one", got.Fate, journal.Accepted)
+		want(r, "again", r.append(w)[0], journal.Receipt{Fate: journal.Duplicate, ID: got.ID})
+		want(r, "quarantined", r.counts().Quarantined, 0)
 	},
 	"a duplicate inside one request": func(r *rig) {
 		got := r.append(said(alice, "m1"), said(alice, "m2"), said(alice, "m1"))
@@ -223,6 +242,38 @@ var revisionCases = map[string]func(*rig){
 		want(r, "first", got[0], journal.Receipt{Fate: journal.Accepted, ID: got[0].ID})
 		want(r, "edit", got[1], journal.Receipt{Fate: journal.Accepted, ID: got[1].ID, Revision: 1})
 		want(r, "re-send", got[2].Fate, journal.Duplicate)
+	},
+	"what says the same in other bytes is a duplicate": func(r *rig) {
+		first := r.accept(said(alice, "m1"))
+		later := said(alice, "m1")
+		later.At = start.Add(10 * time.Second)
+		want(r, "another time", r.append(later)[0], journal.Receipt{Fate: journal.Duplicate, ID: first})
+		named := said(alice, "m1")
+		named.Name = "Alice"
+		want(r, "another name", r.append(named)[0], journal.Receipt{Fate: journal.Duplicate, ID: first})
+		link := func(id, url string) journal.Receipt {
+			e := r.entry(said(alice, "m2"))
+			e.Raw = []byte(url)
+			e.Event.Message.Media = &connector.Media{ID: id, URL: url}
+			receipts, err := r.j.Append(r.Context(), r.j.Mark(), []journal.Entry{e})
+			r.ok(err)
+			return receipts[0]
+		}
+		link("f1", "https://one")
+		want(r, "another link to the file", link("f1", "https://two").Fate, journal.Duplicate)
+		want(r, "another file", link("f2", "https://three").Revision, 1)
+	},
+	"the first words of a message of the business are no edit": func(r *rig) {
+		bare := receipt(alice, "m1", connector.StatusSent)
+		first := r.accept(bare)
+		full := bare
+		full.Text = "hello"
+		got := r.append(full)[0]
+		want(r, "the words", got, journal.Receipt{Fate: journal.Accepted, ID: got.ID})
+		bare.At = start.Add(time.Second)
+		want(r, "without words again", r.append(bare)[0], journal.Receipt{Fate: journal.Duplicate, ID: first})
+		full.Text = "edited"
+		want(r, "other words", r.append(full)[0].Revision, 1)
 	},
 	"another type of the same id is none": func(r *rig) {
 		r.accept(said(alice, "m1"))

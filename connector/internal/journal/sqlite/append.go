@@ -52,6 +52,8 @@ type arrival struct {
 	newKey string
 	// message is the digest of the message's id, nil where there is none.
 	message []byte
+	// reading is the digest of what the message says.
+	reading []byte
 }
 
 func arrive(e *journal.Entry, began journal.Mark) arrival {
@@ -59,6 +61,7 @@ func arrive(e *journal.Entry, began journal.Mark) arrival {
 	if m := e.Event.Message; m != nil {
 		if m.ID != "" {
 			a.message = digestOf(e.Event.Business, m.ID)
+			a.reading = readingOf(m)
 		}
 		if m.NewPhone != "" {
 			a.newKey = identity.PhoneKey(m.NewPhone)
@@ -99,21 +102,41 @@ func contentDigest(e *journal.Entry) []byte {
 // take gives an arrival its fate.
 func (s *session) take(a *arrival) (journal.Receipt, error) {
 	id := s.last + 1
+	now := s.now()
+	reason := a.unfit(now)
 	fresh, err := s.changed(`INSERT INTO duplicates (digest, event) VALUES (?, ?) ON CONFLICT DO NOTHING`, a.digest, id)
 	if err != nil {
 		return journal.Receipt{}, err
 	}
 	if !fresh {
-		id, err = s.number(`SELECT event FROM duplicates WHERE digest = ?`, a.digest)
-		return journal.Receipt{Fate: journal.Duplicate, ID: id}, err
+		before, err := s.number(`SELECT event FROM duplicates WHERE digest = ?`, a.digest)
+		if err != nil {
+			return journal.Receipt{}, err
+		}
+		released := false
+		if reason == "" {
+			released, err = s.release(a, before, id)
+		}
+		if err != nil || !released {
+			return journal.Receipt{Fate: journal.Duplicate, ID: before}, err
+		}
 	}
-	s.last = id
-	now := s.now()
-	if reason := a.unfit(now); reason != "" {
+	if reason != "" {
+		s.last = id
 		return journal.Receipt{Fate: journal.Quarantined, ID: id}, s.quarantine(id, a, reason, now)
 	}
-	revision, err := s.accept(id, a, now)
-	return journal.Receipt{Fate: journal.Accepted, ID: id, Revision: revision}, err
+	return s.accept(id, a, now)
+}
+
+// release takes what was sent before out of the quarantine, now that it can be
+// used, and reports whether it was there.
+func (s *session) release(a *arrival, before, id int64) (bool, error) {
+	there, err := s.changed(`DELETE FROM quarantine WHERE id = ?`, before)
+	if err != nil || !there {
+		return false, err
+	}
+	s.count(0, countQuarantined, -1)
+	return true, s.exec(`UPDATE duplicates SET event = ? WHERE digest = ?`, id, a.digest)
 }
 
 // unfit says why an arrival is put aside, empty when it is taken.
@@ -149,6 +172,8 @@ type record struct {
 	kind     int64
 	account  int64
 	time     time.Time
+	// when is the time that counts: the event's own unless its clock was wrong.
+	when     time.Time
 	accepted time.Time
 	customer customer
 	message  message
@@ -158,32 +183,80 @@ type record struct {
 
 // accept writes a good event: what it says of its message, whose it is, and
 // where it is pending.
-func (s *session) accept(id int64, a *arrival, now time.Time) (revision int, err error) {
+func (s *session) accept(id int64, a *arrival, now time.Time) (journal.Receipt, error) {
 	rec := record{id: id, time: a.Event.Time, accepted: now}
 	if a.Undated {
 		rec.time = now
 	}
+	if rec.when = rec.time; rec.when.After(now.Add(maxAhead)) {
+		rec.when = now
+	}
+	none := journal.Receipt{}
 	if err := s.nameAll(&rec, &a.Event); err != nil {
-		return 0, err
+		return none, err
 	}
-	if err := s.findMessage(&rec, a); err != nil {
-		return 0, err
+	if err := s.findMessage(&rec, a, a.message); err != nil {
+		return none, err
 	}
-	if err := s.findCustomer(&rec, a); err != nil {
-		return 0, err
+	known, err := s.findCustomer(&rec, a)
+	if err != nil {
+		return none, err
 	}
+	same, revision := rec.message.judge(rec.kind, a)
+	if same != nil && rec.message.customer == rec.customer.id {
+		return journal.Receipt{Fate: journal.Duplicate, ID: same.event}, s.again(&rec, a, same.event)
+	}
+	s.last = id
+	if err := s.assign(&rec, a, known); err != nil {
+		return none, err
+	}
+	out := journal.Receipt{Fate: journal.Accepted, ID: id, Revision: revision}
+	return out, s.keep(&rec, a, revision)
+}
+
+// maxAhead is how far in the future an event's own time is believed.
+const maxAhead = 24 * time.Hour
+
+// again takes an event that says what an earlier one did: it is news only to the
+// destinations that the earlier one was not for.
+func (s *session) again(rec *record, a *arrival, event int64) error {
+	err := s.exec(`UPDATE duplicates SET event = ? WHERE digest = ?`, event, a.digest)
+	if err != nil {
+		return err
+	}
+	for _, r := range a.Routes {
+		destination, err := s.destination(r.Destination)
+		if err != nil {
+			return err
+		}
+		_, found, err := s.outcomeAt(event, rec.customer.id, destination)
+		if err != nil {
+			return err
+		}
+		if found {
+			continue
+		}
+		if err := s.pushNew(&pending{destination, rec.customer.id, event, event, r.Lane, rec.accepted}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep writes an event that is news.
+func (s *session) keep(rec *record, a *arrival, revision int) error {
 	before := rec.message.status
-	if revision, err = s.noteMessage(&rec, a); err != nil {
-		return 0, err
+	if err := s.noteMessage(rec, a, revision); err != nil {
+		return err
 	}
-	if err := s.insertEvent(&rec, a, revision, before); err != nil {
-		return 0, err
+	if err := s.insertEvent(rec, a, revision, before); err != nil {
+		return err
 	}
-	if err := s.remember(&rec, a, revision); err != nil {
-		return 0, err
+	if err := s.remember(rec, a, revision); err != nil {
+		return err
 	}
 	s.count(0, countAccepted, 1)
-	return revision, s.route(&rec, a.Routes)
+	return s.route(rec, a.Routes)
 }
 
 // nameAll turns the event's repeated strings into numbers.

@@ -26,44 +26,90 @@ type customer struct {
 	last      int64
 }
 
-// match is who has a key. A number that its customer has left is retired.
+// match is who has a key. A number that its customer has left is retired, and
+// one that is surely another person's is barred.
 type match struct {
 	customer int64
 	retired  bool
+	// left is the customer that has left the number, where it matches no more.
+	left   int64
+	barred bool
 }
 
-// findCustomer decides whose the event is. A receipt goes to the conversation
-// that holds its message, everything else to whom its identity belongs, and what
-// has no identity to where its message is.
-func (s *session) findCustomer(rec *record, a *arrival) error {
+// findCustomer decides whose the event is: whom its identity belongs to, and for
+// what has no identity, whose message it is about. A receipt's message chooses
+// only between spellings of one number: the identity of anybody else is his own,
+// such as a participant's of a group.
+func (s *session) findCustomer(rec *record, a *arrival) ([]match, error) {
 	known, err := s.matches(rec, a.keys)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if err := s.contest(rec, a, known); err != nil {
+		return nil, err
 	}
 	id := first(known)
-	if a.mayBeFar() && (id == 0 || rec.account == 0) {
-		if err := s.findFarMessage(rec, a); err != nil {
-			return err
-		}
-	}
-	if m := &rec.message; m.customer != 0 && (len(a.keys) == 0 || a.Event.Type.IsReceipt()) {
-		id = m.customer
-		if m.account != 0 {
-			rec.account = m.account
-		}
+	if holder, err := s.holder(rec, a, known); err != nil {
+		return nil, err
+	} else if holder != 0 {
+		id = holder
 	}
 	switch {
 	case id != 0:
 		err = s.loadCustomer(&rec.customer, id)
 	case len(a.keys) > 0:
 		err = s.makeCustomer(rec, a)
-	default:
-		return nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := s.ownMessage(rec, a); err != nil {
+		return nil, err
+	}
+	if m := &rec.message; m.account != 0 && m.customer == id && (len(a.keys) == 0 || a.Event.Type.IsReceipt()) {
+		rec.account = m.account
+	}
+	return known, nil
+}
+
+// holder gives the customer whose message the event is about, where that decides:
+// 0 where the event's own identity does.
+func (s *session) holder(rec *record, a *arrival, known []match) (int64, error) {
+	id := rec.message.customer
+	if id == 0 || len(a.keys) == 0 || !a.Event.Type.IsReceipt() {
+		if len(a.keys) > 0 {
+			return 0, nil
+		}
+		return id, nil
+	}
+	if last := known[len(known)-1]; last.left == id {
+		return id, nil
+	}
+	var c customer
+	if err := s.loadCustomer(&c, id); err != nil {
+		return 0, err
+	}
+	sender := a.Event.Identity
+	if identity.MayBeOne(c.identity.Phone, sender.Phone) && !identity.Rivals(c.identity.UserID, sender.UserID) {
+		return id, nil
+	}
+	return 0, nil
+}
+
+// contest settles whose a number is that comes with another user id than its
+// owner's: an operator has given it to somebody else. The later one has it.
+func (s *session) contest(rec *record, a *arrival, known []match) error {
+	if len(known) < 2 || known[1].customer == 0 || known[0].customer == known[1].customer {
+		return nil
+	}
+	var owner customer
+	if err := s.loadCustomer(&owner, known[1].customer); err != nil {
 		return err
 	}
-	return s.assign(rec, a, known)
+	if identity.Rivals(owner.identity.UserID, a.Event.Identity.UserID) {
+		known[1] = match{left: owner.id, barred: rec.when.Before(owner.spoke)}
+	}
+	return nil
 }
 
 // mayBeFar reports whether the event's message can have been seen days ago: it
@@ -80,8 +126,10 @@ func (s *session) matches(rec *record, keys []string) ([]match, error) {
 	for i, key := range keys {
 		_, err := s.one(func(r row) {
 			retired := r.time(1)
-			if retired.IsZero() || rec.time.Before(retired) {
-				known[i] = match{r.int(0), !retired.IsZero()}
+			if retired.IsZero() || rec.when.Before(retired) {
+				known[i] = match{customer: r.int(0), retired: !retired.IsZero()}
+			} else {
+				known[i] = match{left: r.int(0)}
 			}
 		}, `SELECT customer, retired FROM identities WHERE business = ? AND key = ?`, rec.business, key)
 		if err != nil {
@@ -102,10 +150,18 @@ func first(known []match) int64 {
 }
 
 // assign gives the customer the event's keys that nobody has, and makes those
-// that are its own the newest of its identity.
+// that are its own the newest of its identity. A late receipt gives nobody back
+// a number that was left.
 func (s *session) assign(rec *record, a *arrival, known []match) error {
+	if rec.customer.id == 0 {
+		return nil
+	}
 	for i, key := range a.keys {
-		own, err := s.own(rec, key, known[i])
+		m := known[i]
+		if m.left == rec.customer.id && a.Event.Type.IsReceipt() {
+			m.barred = true
+		}
+		own, err := s.own(rec, key, m)
 		if err != nil {
 			return err
 		}
@@ -128,11 +184,20 @@ const userPrefix = "u:"
 // evidence. Joining them waits until both their queues have drained; until then
 // each keeps its own.
 func (s *session) own(rec *record, key string, m match) (bool, error) {
-	switch m.customer {
-	case rec.customer.id:
+	switch {
+	case m.barred:
+		return false, nil
+	case m.customer == rec.customer.id:
 		return !m.retired, nil
-	case 0:
+	case m.customer == 0:
 		return true, s.claimKey(rec, key)
+	}
+	var other customer
+	if err := s.loadCustomer(&other, m.customer); err != nil {
+		return false, err
+	}
+	if identity.Rivals(other.identity.UserID, rec.customer.identity.UserID) {
+		return false, nil
 	}
 	return false, s.evidence(rec, m.customer, "identity")
 }
@@ -204,8 +269,8 @@ func (s *session) remember(rec *record, a *arrival, revision int) error {
 func (s *session) fold(c *customer, rec *record, e *connector.Event, revision int) error {
 	c.identity.Phone = cmp.Or(rec.newest.Phone, c.identity.Phone)
 	c.identity.UserID = cmp.Or(rec.newest.UserID, c.identity.UserID)
-	if e.Inbound() && revision == 0 && rec.time.After(c.spoke) {
-		c.spoke = rec.time
+	if e.Inbound() && revision == 0 && rec.when.After(c.spoke) {
+		c.spoke = rec.when
 	}
 	if m := e.Message; m == nil || m.Error == nil || m.Error.Code != optedOut {
 		return nil
@@ -222,7 +287,7 @@ func (s *session) changeNumber(rec *record, a *arrival) error {
 	c.identity.Phone = a.Event.Message.NewPhone
 	if old := identity.PhoneKey(a.Event.Identity.Phone); old != "" && old != a.newKey {
 		err := s.exec(`UPDATE identities SET retired = ? WHERE business = ? AND key = ? AND customer = ?`,
-			rec.time, rec.business, old, c.id)
+			rec.when, rec.business, old, c.id)
 		if err != nil {
 			return err
 		}

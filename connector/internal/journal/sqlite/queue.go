@@ -14,13 +14,18 @@ func (s *session) route(rec *record, routes []journal.Route) error {
 		if err != nil {
 			return err
 		}
-		p := pending{destination, rec.customer.id, rec.id, rec.id, r.Lane, rec.accepted}
-		if err := s.push(&p); err != nil {
+		err = s.pushNew(&pending{destination, rec.customer.id, rec.id, rec.id, r.Lane, rec.accepted})
+		if err != nil {
 			return err
 		}
-		s.moved(destination, "", journal.StatePending)
 	}
 	return nil
+}
+
+// pushNew makes an event pending where it never was.
+func (s *session) pushNew(p *pending) error {
+	s.moved(p.destination, "", journal.StatePending)
+	return s.push(p)
 }
 
 // destination gives a destination's number and makes it known.

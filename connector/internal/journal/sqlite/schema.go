@@ -45,11 +45,11 @@ CREATE TABLE quarantine (
 	business INTEGER NOT NULL, source INTEGER NOT NULL, at INTEGER NOT NULL,
 	reason TEXT NOT NULL, raw BLOB NOT NULL) STRICT;
 
--- revisions holds how often each type came, as pairs of varints.
+-- readings holds what each event of the message said, as message.go writes it.
 CREATE TABLE messages (
 	day INTEGER NOT NULL, digest BLOB NOT NULL,
 	customer INTEGER NOT NULL, account INTEGER NOT NULL, status INTEGER NOT NULL,
-	revisions BLOB NOT NULL,
+	readings BLOB NOT NULL,
 	PRIMARY KEY (day, digest)) WITHOUT ROWID, STRICT;
 
 -- last is the customer's newest event.

@@ -18,6 +18,8 @@ type session struct {
 	last int64
 	// newestDay is the newest that the messages table has, or a later one.
 	newestDay int64
+	// oldestDay is the oldest that the messages table has, or an earlier one.
+	oldestDay int64
 	// counts are the changes of counters that the open transaction has made.
 	counts map[counter]int64
 	// known holds the destinations that have a row.

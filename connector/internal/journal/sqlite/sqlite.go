@@ -191,7 +191,10 @@ func (s *session) prepareFile(opts Options, schema []string) error {
 	if s.last, err = s.number(`SELECT last FROM sequence`); err != nil {
 		return err
 	}
-	s.newestDay, err = s.number(`SELECT coalesce(max(day), 0) FROM messages`)
+	if s.newestDay, err = s.number(`SELECT coalesce(max(day), 0) FROM messages`); err != nil {
+		return err
+	}
+	s.oldestDay, err = s.number(`SELECT coalesce(min(day), 1 << 62) FROM messages`)
 	return err
 }
 
