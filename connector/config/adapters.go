@@ -17,7 +17,11 @@ func (d *Destination) Open(adapters map[string]connector.Constructor, deps conne
 	if !ok {
 		hint := suggest(d.Adapter, slices.Collect(maps.Keys(adapters)))
 		var p Problems
-		p.add(d.At("adapter"), hint, "there is no adapter %q", d.Adapter)
+		shown := d.shown
+		if shown == "" {
+			shown = quote(d.Adapter)
+		}
+		p.add(d.At("adapter"), hint, "there is no adapter %s", shown)
 		return nil, p
 	}
 	adapter, err := construct(d.Settings, deps)

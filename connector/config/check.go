@@ -143,7 +143,11 @@ func (k *checker) source(s *Source) {
 		k.problems.add(s.At("path"), "write it like /webhook", "%s is no path", k.show(s.At("path"), s.Path))
 	default:
 		k.once(s.At("path"), "source has the path", s.Path, k.paths)
-		k.name(s.At("name"), "source", s.Name, k.sources)
+		at := s.At("name")
+		if !s.has("name") {
+			at = s.At("path") // Which the name was taken from.
+		}
+		k.name(at, "source", s.Name, k.sources)
 	}
 	if slices.ContainsFunc(s.Keys(), func(key connector.Secret) bool { return key != "" }) {
 		return
@@ -171,6 +175,7 @@ func (k *checker) told(at Position) bool {
 }
 
 func (k *checker) destination(d *Destination, sources []string) {
+	d.shown = k.show(d.At("adapter"), d.Adapter)
 	switch {
 	case d.Adapter == "" && d.has("adapter"):
 	case d.Adapter == "" && d.Name == "":
@@ -179,7 +184,11 @@ func (k *checker) destination(d *Destination, sources []string) {
 		k.problems.add(d.self, "add adapter: with the kind of CRM", "the destination %s has no adapter", k.show(d.At("name"), d.Name))
 	}
 	if d.Name != "" {
-		k.name(d.At("name"), "destination", d.Name, k.destinations)
+		at := d.At("name")
+		if !d.has("name") {
+			at = d.At("adapter") // Which the name was taken from.
+		}
+		k.name(at, "destination", d.Name, k.destinations)
 	}
 	for i, name := range d.Sources {
 		if !slices.Contains(sources, name) {

@@ -131,6 +131,8 @@ type Destination struct {
 	Name string `yaml:"name"`
 	// Adapter is the kind of CRM.
 	Adapter string `yaml:"adapter"`
+	// shown is the adapter as an error may repeat it.
+	shown string
 	// Settings are the adapter's own: its README lists them.
 	Settings Settings `yaml:"settings"`
 	// Mapping is the file of rules, relative to the configuration file, or builtin: and the name of one that ships inside.

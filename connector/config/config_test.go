@@ -195,7 +195,7 @@ func TestOneMistake(t *testing.T) {
 		"two of a kind": {
 			reason: "the journal knows destinations by name",
 			src:    "sources: [{secret: x}]\ndestinations:\n  - adapter: sandbox\n  - adapter: sandbox",
-			want:   `c.yaml:4:5: another destination is called "sandbox", in line 3; choose another`,
+			want:   `c.yaml:4:14: another destination is called "sandbox", in line 3; choose another`,
 		},
 		"unset variable": {
 			reason: "a missing variable is named",
@@ -284,7 +284,7 @@ func TestSettingsMistakes(t *testing.T) {
 		`s.yaml:1:1: unknown key "ulr"; did you mean "url"?`,
 		`s.yaml:2:8: here must be one value, not a list; write it after the colon`,
 		`s.yaml:3:1: both "token" and "token_file" are given; keep one of them`,
-		`s.yaml:3:13: read nowhere: no such file or directory; write the secret into that file, or name another; paths are relative to the configuration`,
+		`s.yaml:3:13: the file can't be read: no such file or directory; write the secret into that file, or name another; paths are relative to the configuration`,
 		`s.yaml:4:10: "5 minutes" is no duration; write it like 500ms, 60s, 10m, 24h or 30d`,
 		`s.yaml:5:7: "save" is no mode; did you mean "safe"?`,
 		`s.yaml:6:10: "many" is no whole number in range`,
@@ -357,4 +357,34 @@ func FuzzParse(f *testing.F) {
 			_ = s.Decode(&shop{})
 		}
 	})
+}
+
+func TestMistakesNeverShowSecrets(t *testing.T) {
+	t.Parallel()
+	const source, destination = "sources:\n  - ", "\ndestinations:\n  - adapter: sandbox\n"
+	cases := map[string]string{
+		"an alias":                source + "secret: *Tr0ub4dor3" + destination,
+		"an anchor":               source + "secret: &Tr0ub4dor3" + destination,
+		"a tag":                   source + "secret: !Tr0ub4dor3 x" + destination,
+		"a comment":               source + "secret: abc #Tr0ub4dor3" + destination,
+		"a secret for its file":   source + "secret_file: Tr0ub4dor3-itself" + destination,
+		"a key":                   source + "secret: {Tr0ub4dor3: x}" + destination,
+		"a reserved character":    source + "secret: @Tr0ub4dor3" + destination,
+		"an adapter":              source + "secret: x\ndestinations:\n  - adapter: ${P}\n",
+		"an adapter in two words": source + "secret: x\ndestinations:\n  - adapter: ${Q}\n",
+		"a path":                  source + "secret: x\n    path: ${P}" + destination,
+	}
+	for reason, src := range cases {
+		c, err := config.Parse("c.yaml", []byte(src), func(name string) (string, bool) {
+			return map[string]string{"P": "Tr0ub4dor3", "Q": "Tr0ub4dor3 and more"}[name], true
+		})
+		if c != nil {
+			err = config.Join(err, c.CheckAdapters(nil))
+		}
+		if err == nil {
+			t.Errorf("%s: nothing was found wrong", reason)
+		} else if strings.Contains(err.Error(), "Tr0ub4dor3") {
+			t.Errorf("%s: the error shows it: %v", reason, err)
+		}
+	}
 }

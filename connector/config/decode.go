@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -48,7 +49,7 @@ var (
 
 // value fills v from a node. Where the node is empty v stays as it is.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, depth int) {
-	if n = d.follow(n, depth); n == nil || isNull(n) {
+	if n = d.follow(n, depth); n == nil || isNull(n) || v.Type() == secretType && d.misread(n) {
 		return
 	}
 	switch v.Type() {
@@ -84,6 +85,20 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, depth int) {
 	}
 }
 
+// misread notes a secret of which YAML would take a part for something else.
+func (d *decoder) misread(n *yaml.Node) bool {
+	before := len(d.problems)
+	_, fromEnv := d.origin.written[n]
+	plain := n.Kind == yaml.ScalarNode && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
+	switch {
+	case strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"):
+		d.problems.add(d.origin.at(n), "put the secret in quotes", "the secret begins with a !, which YAML takes for a tag")
+	case plain && !fromEnv && n.LineComment != "":
+		d.problems.add(d.origin.at(n), "put the secret in quotes, or the comment on a line of its own", "a comment follows the secret, or is part of it")
+	}
+	return len(d.problems) > before
+}
+
 // follow resolves aliases, and gives nil where the file unfolds to too much.
 func (d *decoder) follow(n *yaml.Node, depth int) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
@@ -112,7 +127,9 @@ func (d *decoder) isText(v reflect.Value) bool {
 
 // outside notes the mistake that a type's own decoding found.
 func (d *decoder) outside(n *yaml.Node, err error) {
-	if err != nil {
+	if _, ok := errors.AsType[*yaml.TypeError](err); ok { // It would show the value.
+		d.problems.add(d.origin.at(n), "", "the value is of another kind than expected")
+	} else if err != nil {
 		d.problems.add(d.origin.at(n), "", "%s", strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 }

@@ -130,7 +130,7 @@ func (d *decoder) secretFile(n *yaml.Node, v reflect.Value) {
 	}
 	content, err := os.ReadFile(d.origin.beside(n.Value))
 	if err != nil {
-		d.problems.add(d.origin.at(n), "write the secret into that file, or name another; paths are relative to the configuration", "%s", readError(err))
+		d.problems.add(d.origin.at(n), "write the secret into that file, or name another; paths are relative to the configuration", "the file can't be read: %s", withoutPath(err))
 		return
 	}
 	lines := strings.Fields(string(content))

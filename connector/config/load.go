@@ -90,7 +90,19 @@ func (d *decoder) syntax(err error) {
 			at.Line, what = line, text
 		}
 	}
+	if strings.Contains(what, "anchor") { // It would name what may be a secret.
+		what = "an unquoted * or & does not begin a value; put the value in quotes"
+	}
 	d.problems.add(at, "look at the colons, the quotes and the indentation, which is made of spaces, here and in the line before", "not YAML: %s", what)
+}
+
+// withoutPath says why a file can't be read, and not which: people write secrets
+// where the name of their file belongs.
+func withoutPath(err error) string {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err.Error()
+	}
+	return "no such file"
 }
 
 // readError says why a file can't be read, without the name of the system call.
