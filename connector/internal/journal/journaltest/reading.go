@@ -39,6 +39,24 @@ var readerCases = map[string]func(*rig){
 		want(r, "the destinations", slices.Contains(known, crm) && slices.Contains(known, "removed"), true)
 		want(r, "in order", slices.IsSorted(known), true)
 	},
+	"what a clock ahead has put off is due soon after the next start": func(r *rig) {
+		r.accept(said(alice, "m1"))
+		c := r.claimOne()
+		ahead := start.Add(48 * time.Hour)
+		r.write(journal.Delta{
+			Release: []journal.Release{{Customer: c.Customer.ID, NotBefore: ahead, Attempts: 1}},
+			State:   &journal.DestinationState{Paused: "it is down", Retry: ahead},
+		})
+		state, err := r.j.Open(r.Context(), crm)
+		r.ok(err)
+		soon := start.Add(15 * time.Minute)
+		want(r, "the next trial", state.Retry.After(soon), false)
+		claims, err := r.j.Claim(r.Context(), journal.ClaimRequest{
+			Destination: crm, Now: soon.Add(time.Second), Customers: 1, Events: 1,
+		})
+		r.ok(err)
+		want(r, "customers that are due", len(claims), 1)
+	},
 	"a list gives little of a long quarantined element": func(r *rig) {
 		long := journal.Entry{Raw: make([]byte, 1<<20), Quarantine: "it is no JSON"}
 		_, err := r.j.Append(r.Context(), r.j.Mark(), []journal.Entry{long})
@@ -81,6 +99,15 @@ var readerCases = map[string]func(*rig){
 		} {
 			want(r, f.reason, fmt.Sprint(r.list(f.filter)), fmt.Sprint(f.events))
 		}
+	},
+	"a customer of several businesses": func(r *rig) {
+		first := r.accept(said(alice, "m1"))
+		w := said(alice, "m1")
+		w.Business, w.To = "second", []string{"other"}
+		second := r.accept(w)
+		third := r.accept(said(alice, "m2"))
+		want(r, "all", fmt.Sprint(r.list(journal.Filter{Customer: alice})), fmt.Sprint([]int64{third, second, first}))
+		want(r, "a destination's", fmt.Sprint(r.list(journal.Filter{Customer: alice, Destination: "other"})), fmt.Sprint([]int64{second}))
 	},
 	"what became of a listed event": func(r *rig) {
 		w := said(alice, "m1")
@@ -135,6 +162,21 @@ var operatorCases = map[string]func(*rig){
 		r.deliver(c)
 		want(r, "delivered in the end", r.counts().Events[journal.StateDelivered], 3)
 		want(r, "customers", r.counts().Customers, 0)
+	},
+	"more than one commit's, in order": func(r *rig) {
+		const events = 1201
+		var hooks []webhook
+		for i := range events {
+			hooks = append(hooks, said(alice, fmt.Sprint("m", i)))
+		}
+		r.append(hooks...)
+		all := journal.ClaimRequest{Customers: 1, Events: events}
+		before := r.claimWith(all)[0]
+		r.deliver(before)
+		n, err := r.j.Requeue(r.Context(), crm, journal.Filter{})
+		r.ok(err)
+		want(r, "how many", n, events)
+		want(r, "order", fmt.Sprint(ids(r.claimWith(all)[0])), fmt.Sprint(ids(before)))
 	},
 	"dead letters by filter": func(r *rig) {
 		a := r.accept(said(alice, "m1"))

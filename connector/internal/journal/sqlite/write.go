@@ -6,10 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/crm-connector/crm-connector/connector"
 	"github.com/crm-connector/crm-connector/connector/internal/journal"
 )
+
+// longestHold bounds, when a destination is opened, how long what failed before
+// waits from then on. A clock that was ahead has written times that may not come
+// for days; one trial too early is the lesser evil.
+const longestHold = 15 * time.Minute
 
 // Open gives the destination's remembered state and makes the destination known.
 func (j *Journal) Open(ctx context.Context, destination string) (journal.DestinationState, error) {
@@ -20,12 +26,23 @@ func (j *Journal) Open(ctx context.Context, destination string) (journal.Destina
 		if err != nil {
 			return err
 		}
+		limit := s.now().Add(longestHold)
+		err = s.exec(`UPDATE queue SET due = ? WHERE destination = ? AND held = 1 AND due > ?`, limit, id, limit)
+		if err != nil {
+			return err
+		}
 		var text string
 		_, err = s.one(func(r row) { text = r.text(0) }, `SELECT state FROM destinations WHERE id = ?`, id)
 		if err != nil || text == "" {
 			return err
 		}
-		return json.Unmarshal([]byte(text), &state)
+		if err := json.Unmarshal([]byte(text), &state); err != nil {
+			return err
+		}
+		if state.Retry.After(limit) {
+			state.Retry = limit
+		}
+		return nil
 	})
 	return state, said("open destination "+destination, err)
 }
