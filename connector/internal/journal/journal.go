@@ -428,7 +428,8 @@ type Counts struct {
 // Operator mends what people decide to mend.
 type Operator interface {
 	// Requeue makes events pending again, at the end of what is pending, and
-	// says how many. Pending ones are left as they are.
+	// says how many, also beside an error: it takes several commits, so that
+	// intake has its turn between. Pending ones are left as they are.
 	Requeue(ctx context.Context, destination string, f Filter) (int, error)
 	// Reserve remembers calls that are about to be made, so that a restart counts
 	// them, and Reserved gives those made after a time.

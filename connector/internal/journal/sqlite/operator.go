@@ -9,44 +9,76 @@ import (
 	"github.com/crm-connector/crm-connector/connector/internal/journal"
 )
 
-// Requeue makes events pending again, at the end of what is pending.
+// requeueAtOnce bounds how many events are queued again before others, such as
+// webhooks, have their turn.
+const requeueAtOnce = 500
+
+// Requeue makes events pending again, at the end of what is pending, a stretch
+// in each commit.
 func (j *Journal) Requeue(ctx context.Context, destination string, f journal.Filter) (int, error) {
 	f.Destination = destination
-	n := 0
-	err := j.group.do(ctx, false, func(s *session) error {
-		var err error
-		n, err = s.queueAgain(f)
-		return err
-	})
+	sr := search{Filter: f}
+	found, err := j.endedOf(ctx, &sr)
 	if err != nil {
 		return 0, said("queue events again", err)
+	}
+	n := 0
+	for keys := range slices.Chunk(found, requeueAtOnce) {
+		done := 0
+		err := j.group.do(ctx, false, func(s *session) error {
+			var err error
+			done, err = s.queueAgain(&sr, keys)
+			return err
+		})
+		if err != nil {
+			return n, said("queue events again", err)
+		}
+		n += done
 	}
 	return n, nil
 }
 
-// queueAgain finds all events that the filter means, and queues them in their
-// order of acceptance.
-func (s *session) queueAgain(f journal.Filter) (int, error) {
-	sr := search{Filter: f}
-	if err := s.begin(&sr); err != nil {
-		return 0, err
-	}
-	var found []journal.Listed
-	for sr.before != 0 && (f.Limit <= 0 || len(found) < f.Limit) {
+// endedOf finds all events that the filter means, in their order of acceptance.
+func (j *Journal) endedOf(ctx context.Context, sr *search) ([]journal.PendingKey, error) {
+	var found []journal.PendingKey
+	for begun := false; (!begun || sr.before != 0) && (sr.Limit <= 0 || len(found) < sr.Limit); begun = true {
 		limit := readAtOnce
-		if f.Limit > 0 {
-			limit = f.Limit - len(found)
+		if sr.Limit > 0 {
+			limit = sr.Limit - len(found)
 		}
-		page, err := s.stretch(&sr, limit)
+		err := j.group.do(ctx, true, func(s *session) error {
+			if !begun {
+				if err := s.begin(sr); err != nil {
+					return err
+				}
+			}
+			page, err := s.stretch(sr, limit)
+			for i := range page {
+				found = append(found, page[i].Outcome.PendingKey)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Reverse(found)
+	return found, nil
+}
+
+// queueAgain queues a stretch of events, but for those that have changed since
+// they were found.
+func (s *session) queueAgain(sr *search, keys []journal.PendingKey) (int, error) {
+	n := 0
+	for _, key := range keys {
+		o, found, err := s.outcomeAt(key.Event, key.Customer, sr.destination)
 		if err != nil {
 			return 0, err
 		}
-		found = append(found, page...)
-	}
-	slices.Reverse(found)
-	n := 0
-	for i := range found {
-		done, err := s.pushAgain(sr.destination, &found[i].Outcome)
+		if !found || sr.State != "" && sr.State != o.State {
+			continue
+		}
+		done, err := s.pushAgain(sr.destination, &o)
 		if err != nil {
 			return 0, err
 		}

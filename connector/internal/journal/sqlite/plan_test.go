@@ -11,7 +11,7 @@ import (
 )
 
 // small are the tables that do not grow with the events.
-var small = regexp.MustCompile(`^SCAN (sequence|destinations|counters|walk|CONSTANT ROW)`)
+var small = regexp.MustCompile(`^SCAN (json_each|sequence|destinations|counters|walk|CONSTANT ROW)`)
 
 // asked are the questions of people that may look at more than they answer.
 var asked = []string{`min(since)`, `FROM quarantine`, `ORDER BY id DESC`, `ORDER BY event DESC`, `integrity_check`}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"time"
 
@@ -100,7 +101,9 @@ type search struct {
 	before int64
 	// destination is 0 for the first one of each event.
 	destination int64
-	customer    int64
+	// customers are those whom the filter's customer can mean, one in a business,
+	// as a JSON array; empty is everybody.
+	customers string
 }
 
 // List gives events in order of acceptance, newest first.
@@ -153,27 +156,36 @@ func (s *session) begin(sr *search) error {
 	if sr.Customer == "" {
 		return nil
 	}
-	newest, err := s.newestOf(sr)
-	if newest == 0 {
-		sr.before = 0
+	ids, err := s.customersNamed(sr.Customer)
+	if err != nil {
+		return err
 	}
+	if len(ids) == 0 {
+		sr.before = 0
+		return nil
+	}
+	list, err := json.Marshal(ids)
+	sr.customers = string(list)
 	return err
 }
 
-// newestOf finds the customer that the filter names, by key, number or user id,
-// in the first business that knows it, and gives its newest event.
-func (s *session) newestOf(sr *search) (int64, error) {
+// customersNamed finds whom a filter names, by key, number or user id, in every
+// business.
+func (s *session) customersNamed(name string) ([]int64, error) {
 	const next = `SELECT coalesce(min(business), -1) FROM identities WHERE business > ?`
+	var ids []int64
 	business, err := s.number(next, -1)
-	for err == nil && business >= 0 && sr.customer == 0 {
-		if sr.customer, err = s.customerNamed(business, sr.Customer); err == nil {
-			business, err = s.number(next, business)
+	for err == nil && business >= 0 {
+		var id int64
+		if id, err = s.customerNamed(business, name); err != nil {
+			break
 		}
+		if id != 0 {
+			ids = append(ids, id)
+		}
+		business, err = s.number(next, business)
 	}
-	if err != nil || sr.customer == 0 {
-		return 0, err
-	}
-	return s.number(`SELECT last FROM customers WHERE id = ?`, sr.customer)
+	return ids, err
 }
 
 func (s *session) customerNamed(business int64, name string) (int64, error) {
@@ -221,11 +233,13 @@ func (s *session) nextIDs(sr *search) ([]int64, error) {
 	var err error
 	switch {
 	case sr.before == 0:
-	case sr.customer != 0:
+	case sr.customers != "":
 		err = s.each(add, `WITH RECURSIVE walk (id, previous) AS (
-				SELECT id, previous FROM events WHERE id = (SELECT last FROM customers WHERE id = ?1)
-				UNION ALL SELECT e.id, e.previous FROM walk JOIN events e ON e.id = walk.previous)
-			SELECT id FROM walk WHERE id < ?2 LIMIT ?3`, sr.customer, sr.before, readAtOnce)
+				SELECT id, previous FROM events WHERE id IN (
+					SELECT last FROM customers WHERE id IN (SELECT value FROM json_each(?1)))
+				UNION ALL SELECT e.id, e.previous FROM walk JOIN events e ON e.id = walk.previous
+				ORDER BY 1 DESC)
+			SELECT id FROM walk WHERE id < ?2 LIMIT ?3`, sr.customers, sr.before, readAtOnce)
 	case sr.State == journal.StateDead:
 		err = s.each(add, `SELECT DISTINCT event FROM reasons WHERE event < ? ORDER BY event DESC LIMIT ?`,
 			sr.before, readAtOnce)
