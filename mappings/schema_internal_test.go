@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"testing"
 
@@ -118,9 +119,7 @@ func entries() map[string]map[string]entry {
 func with(a, b map[string]entry) map[string]entry {
 	all := map[string]entry{}
 	for _, from := range []map[string]entry{a, b} {
-		for k, e := range from {
-			all[k] = e
-		}
+		maps.Copy(all, from)
 	}
 	return all
 }
@@ -149,9 +148,7 @@ func schemaOf(t *testing.T, what string) map[string]any {
 			continue
 		}
 		property := map[string]any{"description": e.doc}
-		for k, v := range e.takes {
-			property[k] = v
-		}
+		maps.Copy(property, e.takes)
 		properties[key] = property
 	}
 	return map[string]any{"type": "object", "additionalProperties": false, "properties": properties}
