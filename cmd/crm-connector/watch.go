@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,6 +27,8 @@ type watch struct {
 	path   string
 	config *config.Config
 	log    logrus.FieldLogger
+	// started, if not nil, is called when changes are seen from then on.
+	started func()
 }
 
 // files are the configuration's and the mappings'.
@@ -41,18 +44,32 @@ func (w *watch) files() []string {
 	return files
 }
 
-// content stands for what the files hold now.
-func (w *watch) content() [sha256.Size]byte {
-	h := sha256.New()
+// content stands for what the files hold now, by their names.
+func (w *watch) content() map[string][sha256.Size]byte {
+	content := map[string][sha256.Size]byte{}
 	for _, file := range w.files() {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			b = []byte(err.Error())
 		}
-		sum := sha256.Sum256(b)
-		h.Write(sum[:])
+		content[file] = sha256.Sum256(b)
 	}
-	return [sha256.Size]byte(h.Sum(nil))
+	return content
+}
+
+// reread calls again, and gives the content that is known from then on. It is that
+// of before: what is written meanwhile may not have been read, and must count as a
+// change. Files that the new configuration names for the first time are as found.
+func (w *watch) reread(again func()) map[string][sha256.Size]byte {
+	before := w.content()
+	again()
+	known := w.content()
+	for file := range known {
+		if sum, ok := before[file]; ok {
+			known[file] = sum
+		}
+	}
+	return known
 }
 
 // run calls again until the context ends. Directories are watched and not files,
@@ -70,13 +87,17 @@ func (w *watch) run(ctx context.Context, again func()) {
 	}
 	known := w.content()
 	var settled <-chan time.Time
+	w.follow(notices)
+	if w.started != nil {
+		w.started()
+	}
 	for ctx.Err() == nil {
 		w.follow(notices)
 		select {
 		case <-ctx.Done():
 		case <-asked:
-			again()
-			known = w.content()
+			known = w.reread(again)
+			settled = later(settled)
 		case <-notices.Events:
 			settled = later(settled)
 		case err := <-notices.Errors:
@@ -84,9 +105,9 @@ func (w *watch) run(ctx context.Context, again func()) {
 			settled = later(settled)
 		case <-settled:
 			settled = nil
-			if now := w.content(); now != known {
-				again()
-				known = w.content()
+			if !maps.Equal(w.content(), known) {
+				known = w.reread(again)
+				settled = later(settled)
 			}
 		}
 	}
