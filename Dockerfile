@@ -13,7 +13,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -o /out/crm-connector ./cmd/crm-connector \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/crm-connector ./cmd/crm-connector \
  && mkdir -p /out/data /out/etc/ssl/certs \
  && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/
 

@@ -187,6 +187,10 @@ func (r *round) undone(h *hand, key journal.LinkKey, err *connector.Error) {
 	case err.Ending == connector.Pending:
 		in.Job = err.Job
 		r.delta.Intend = append(r.delta.Intend, *in)
+	case in.Link.ID == "" && !h.echoes[key].IsZero():
+		// This one did nothing, but the one before it may be carried out yet.
+		in.Settled = h.echoes[key]
+		r.delta.Intend = append(r.delta.Intend, *in)
 	default:
 		r.settleKey(h, key)
 	}

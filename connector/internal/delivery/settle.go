@@ -193,11 +193,12 @@ func (r *round) settled(h *hand, in *journal.Intent, o connector.Observation) {
 // again lets a create be done again that is not there: as the same ticket, and
 // with an eye on the first one where that may land yet.
 func (r *round) again(h *hand, in *journal.Intent) {
-	if in.Job == "" && r.now.Before(in.Settled) {
-		h.echoes[in.Link.LinkKey] = in.Settled
-	}
 	if in.Link.Kind == connector.KindTicket {
 		h.begun[in.Link.Account], h.absent[in.Link.Key] = in.Link.Key, true
+	}
+	if in.Job == "" && r.now.Before(in.Settled) {
+		h.echoes[in.Link.LinkKey] = in.Settled // its intent stays until another takes its place
+		return
 	}
 	r.close(h, in)
 }
