@@ -89,6 +89,11 @@ func Open(ctx context.Context, opts Options) (*Journal, error) {
 		lock.release()
 		return nil, fmt.Errorf("open journal %s: %w", opts.Path, translate(err))
 	}
+	if err := private(opts); err != nil {
+		_ = s.close()
+		lock.release()
+		return nil, fmt.Errorf("open journal %s: %w", opts.Path, err)
+	}
 	j := &Journal{
 		s: s, lock: lock,
 		log:             opts.Log.WithField("component", "journal"),
@@ -133,6 +138,19 @@ func acquire(opts Options) (*lockFile, error) {
 		return nil, err
 	}
 	return lock, f.Close()
+}
+
+// private keeps the write-ahead log from other users' eyes: it holds customers'
+// words, too, and SQLite has made it with the permissions of the day.
+func private(opts Options) error {
+	if opts.VFS != "" {
+		return nil
+	}
+	err := os.Chmod(opts.Path+"-wal", 0o600)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // pragmas are set before anything is read. The exclusive lock comes before WAL,

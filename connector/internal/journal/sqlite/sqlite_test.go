@@ -74,6 +74,13 @@ func TestFile(t *testing.T) {
 	if mode := info.Mode().Perm(); mode != 0o600 {
 		t.Errorf("the journal's mode is %o, others can read customers' words", mode)
 	}
+	wal, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := wal.Mode().Perm(); mode != 0o600 {
+		t.Errorf("the write-ahead log's permissions are %o: it holds customers' words, too", mode)
+	}
 	_, err = sqlite.Open(t.Context(), sqlite.Options{Path: path})
 	if holder := fmt.Sprintf("process %d", os.Getpid()); !errors.Is(err, journal.ErrLocked) || !strings.Contains(err.Error(), holder) {
 		t.Errorf("the second opener is told %q, and not that %s has it", err, holder)
