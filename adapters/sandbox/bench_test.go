@@ -35,6 +35,9 @@ func (s settings) Decode(into any) error {
 type wire struct{ handler http.Handler }
 
 func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err // as the real transport does: nothing goes out
+	}
 	out, ended := httptest.NewRecorder(), make(chan any, 1)
 	go func() {
 		defer func() { ended <- recover() }()
